@@ -1,0 +1,1 @@
+"""Weights on disk: manifest (what ships), store (where they lie), load and export (safe, strict)."""

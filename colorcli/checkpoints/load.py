@@ -1,0 +1,80 @@
+"""Weights files: safetensors with a JSON description inside. Reading executes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from colorcli.errors import WeightsError
+
+_DESCRIPTION = "colorize"  # the metadata key that holds the description
+_FORMAT = 1
+_KEPT_IN_FP32 = ("running_mean", "running_var")  # variances beyond 65504 would become infinite in fp16
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights and what they are of."""
+
+    tensors: dict[str, Tensor]
+    description: dict[str, Any]  # method, variant, network settings, gain, size, how they came to be
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a file that `write_checkpoint` wrote. Anything else raises WeightsError by name."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+    except FileNotFoundError:
+        raise WeightsError(f"the weights {path} do not exist") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a whole safetensors file ({error})") from None
+    try:
+        description = json.loads(metadata[_DESCRIPTION])
+    except (KeyError, ValueError):
+        raise WeightsError(f"{path} holds tensors, but not colorize's description of them") from None
+    if description.get("format") != _FORMAT:
+        raise WeightsError(f"{path} is of format {description.get('format')}; this version reads {_FORMAT}")
+    return Checkpoint(tensors, description)
+
+
+def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, Any]) -> None:
+    """Write a network's weights in fp16 (batch norm statistics in fp32) with their description; `.part` first.
+
+    A value that fp16 cannot hold raises WeightsError: exported weights are always finite.
+    """
+    tensors = {}
+    for name, value in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        stored = value.float() if name.endswith(_KEPT_IN_FP32) else value.half()
+        if not torch.isfinite(stored).all():
+            raise WeightsError(f"{name} is not finite in {stored.dtype}: not exported")
+        tensors[name] = stored.cpu().contiguous()
+    text = json.dumps({"format": _FORMAT, **description}, sort_keys=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(save(tensors, metadata={_DESCRIPTION: text}))
+    part.replace(path)
+
+
+def fill(network: nn.Module, checkpoint: Checkpoint, name: str) -> None:
+    """Put the tensors into the network, every one and no other; WeightsError names what is missing or too much."""
+    own = network.state_dict()
+    counted = {key for key in own if not key.endswith("num_batches_tracked")}
+    missing, extra = sorted(counted - set(checkpoint.tensors)), sorted(set(checkpoint.tensors) - counted)
+    if missing or extra:
+        raise WeightsError(f"{name} does not fit the network: missing {missing[:4]}, unexpected {extra[:4]}")
+    for key, value in checkpoint.tensors.items():
+        if value.shape != own[key].shape:
+            raise WeightsError(f"{name}: {key} is {tuple(value.shape)}, the network has {tuple(own[key].shape)}")
+    own.update({key: value.to(own[key].dtype) for key, value in checkpoint.tensors.items()})
+    network.load_state_dict(own)

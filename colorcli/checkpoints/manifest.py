@@ -1,0 +1,53 @@
+"""The manifest of shipped weights: one TOML table per file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from colorcli.errors import WeightsError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One weights file."""
+
+    file: str  # name inside the weights folder
+    method: str
+    variant: str
+    sha256: str  # of the file's bytes, hexadecimal
+    bytes: int
+    licence: str
+    source: str  # how the weights came to be
+
+
+def read_manifest(path: Path) -> tuple[Entry, ...]:
+    """The entries of a manifest; WeightsError if it is missing or malformed."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("weights", [])
+        return tuple(Entry(**table) for table in tables)
+    except FileNotFoundError:
+        raise WeightsError(f"the weights' manifest is missing: {path}; install colorize again") from None
+    except (tomllib.TOMLDecodeError, TypeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"the weights' manifest {path} is damaged ({error}); install colorize again") from None
+
+
+def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
+    """Write the entries, sorted by file, `.part` first."""
+    lines = ["# Made by `colorize weights export`; read by the store.\n"]
+    for entry in sorted(entries, key=lambda item: item.file):
+        lines.append("[[weights]]")
+        for field in fields(Entry):
+            value = asdict(entry)[field.name]
+            lines.append(f"{field.name} = {value if isinstance(value, int) else _quoted(str(value))}")
+        lines.append("")
+    part = path.with_name(path.name + ".part")
+    part.write_text("\n".join(lines), encoding="utf-8")
+    part.replace(path)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

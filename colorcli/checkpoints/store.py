@@ -1,0 +1,53 @@
+"""Where weights lie, and whether they are what the manifest says."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from colorcli.checkpoints.manifest import Entry, read_manifest
+from colorcli.errors import WeightsError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped_folder(name: str) -> Path:
+    """`weights` or `training` as they were shipped: inside an installed package, or beside it in a clone."""
+    installed = _PACKAGE / "shipped" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def sha256_of(path: Path) -> str:
+    """The file's sha256, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def find(method: str, variant: str = "compact") -> Entry:
+    """The shipped weights of a method; WeightsError where there are none."""
+    for entry in read_manifest(shipped_folder("weights") / "manifest.toml"):
+        if (entry.method, entry.variant) == (method, variant):
+            return entry
+    raise WeightsError(
+        f"no weights are shipped for {method} ({variant}); train them with `colorize train {method}` "
+        "and name the file with --weights"
+    )
+
+
+def path_of(entry: Entry) -> Path:
+    """The place of a shipped file."""
+    return shipped_folder("weights") / entry.file
+
+
+def verify(entry: Entry) -> Path:
+    """The place of a shipped file whose size and sha256 are right; WeightsError where they are not."""
+    path = path_of(entry)
+    mend = "mend it with `pip install --force-reinstall colorize`"
+    if not path.is_file():
+        raise WeightsError(f"the weights {path} are missing; {mend}")
+    if path.stat().st_size != entry.bytes:
+        raise WeightsError(f"{path} has {path.stat().st_size} bytes, the manifest says {entry.bytes}; {mend}")
+    found = sha256_of(path)
+    if found != entry.sha256:
+        raise WeightsError(f"{path} is damaged: sha256 {found[:12]}..., expected {entry.sha256[:12]}...; {mend}")
+    return path

@@ -1,0 +1,42 @@
+"""The command line: one thin file per command. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import typer
+
+from colorcli.cli import auto, doctor, methods, samples, train, weights
+
+app = typer.Typer(
+    name="colorize",
+    help="Colour folders of legacy photographs, and see how well it went.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("auto")(auto.auto)
+app.command("train")(train.train)
+app.command("samples")(samples.samples)
+app.command("methods")(methods.methods)
+app.command("doctor")(doctor.doctor)
+app.add_typer(weights.app, name="weights")
+
+
+def _version(show: bool) -> None:
+    if show:
+        from colorcli import __version__
+
+        typer.echo(f"colorize {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _colorize(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """The `colorize` command."""
+    app()

@@ -1,0 +1,105 @@
+"""Talking to a person: errors with their exit codes, progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+
+from colorcli.errors import ColorizeError
+
+FAILED_FILES = 3  # exit code: some files failed
+INTERRUPTED = 130
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def say(text: str) -> None:
+    """A line on stderr; control characters of file names are shown escaped."""
+    sys.stderr.write("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text) + "\n")
+    sys.stderr.flush()
+
+
+def reports_errors(command: C) -> C:
+    """Turn our errors into one line on stderr and their exit code; the traceback only with -vv."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ColorizeError as error:
+            if kwargs.get("verbose", 0) >= 2:
+                traceback.print_exc()
+            say(f"colorize: {error}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            say("colorize: interrupted; the same command goes on where it stopped")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # `colorize methods | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+    return wrapped  # type: ignore[return-value]
+
+
+class Progress:
+    """How far a run is: a bar with rate and time left on a terminal, a line per file elsewhere.
+
+    verbosity: -1 says nothing but failures; 1 names unchanged files too.
+    """
+
+    def __init__(self, total: int, verbosity: int) -> None:
+        self._total = total
+        self._verbosity = verbosity
+        self._count = 0
+        self._started = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+        if sys.stderr.isatty() and verbosity >= 0:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
+            self._bar = RichProgress(
+                TextColumn("[progress.description]{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task("colouring", total=total, rate="")
+            self._bar.start()
+
+    def line(self, text: str, *, always: bool = False) -> None:
+        """Say something about a file, above the bar where there is one."""
+        if self._verbosity < 0 and not always:
+            return
+        if self._bar is None:
+            say(text)
+        else:
+            from rich.text import Text
+
+            self._bar.console.print(Text(text))
+
+    def advance(self, text: str, *, always: bool = False) -> None:
+        """One more file is through. Its line is shown off a terminal, and everywhere if it matters."""
+        self._count += 1
+        rate = self._count / max(time.monotonic() - self._started, 1e-6)
+        if self._bar is not None:
+            self._bar.update(self._task, advance=1, rate=f"{rate:.1f} photos/s")
+            if always or self._verbosity >= 1:
+                self.line(text, always=always)
+        else:
+            self.line(f"[{self._count}/{self._total}] {text}", always=always)
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,74 @@
+"""`colorize train`: a method's network from photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from colorcli.cli import options
+from colorcli.cli.console import reports_errors, say
+
+
+@reports_errors
+def train(
+    method: Annotated[str, typer.Argument(help="See `colorize methods`.", metavar="METHOD")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders of photos and tar shards. Without: $COLORIZE_DATA, else a demonstration.",
+            metavar="[DATA]...",
+            envvar="COLORIZE_DATA",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder.")] = Path("runs/latest"),
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="A TOML file, or the name of a shipped recipe (`published`).")
+    ] = None,
+    variant: Annotated[str | None, typer.Option("--variant", help="paper or compact.")] = None,
+    init: Annotated[Path | None, typer.Option("--init", help="Weights to start from (safetensors).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    steps: Annotated[int | None, typer.Option("--steps", help="Optimiser steps in all.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Wall time in all, over every sitting.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, network.key=value, objective.key=value.")
+    ] = None,
+    device: options.Device = "auto",
+    seed: Annotated[int | None, typer.Option("--seed", help="Start of everything random.")] = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Train a method. The run's folder keeps checkpoints, a log of JSON lines and the exported weights."""
+    del verbose  # read by reports_errors
+    from colorcli.train.config import parse_assignments
+    from colorcli.train.session import TrainRequest, run_training
+
+    given: dict[str, Any] = {"variant": variant, "steps": steps, "minutes": minutes, "seed": seed}
+    overrides = {key: value for key, value in given.items() if value is not None}
+    overrides |= parse_assignments(assignments or [])
+    request = TrainRequest(method, tuple(data or ()), out, recipe, init, resume, device, overrides)
+
+    def report(entry: dict[str, Any]) -> None:
+        import json
+
+        if as_json:
+            typer.echo(json.dumps(entry))
+        elif not quiet:
+            say(_line(entry))
+
+    weights = run_training(request, report)
+    if not as_json:
+        typer.echo(weights)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    figures = []
+    for key, value in entry.items():
+        if key in ("rate", "images/s"):
+            figures.append(f"{key} {value:.3g}")
+        elif key not in ("event", "step", "images", "minutes"):
+            figures.append(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}")
+    place = f"step {entry['step']:>6}  {entry['images']:>8} images  {entry['minutes']:>7.1f} min"
+    return f"{place}  {entry['event']}: {', '.join(figures)}"

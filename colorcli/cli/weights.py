@@ -1,0 +1,66 @@
+"""`colorize weights`: the files that the networks need."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from colorcli.cli import options
+from colorcli.cli.console import reports_errors
+
+app = typer.Typer(help="List, find, verify and export weights.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+@reports_errors
+def list_(as_json: options.AsJson = False) -> None:
+    """List the shipped weights."""
+    from colorcli.checkpoints import store
+    from colorcli.checkpoints.manifest import read_manifest
+
+    for entry in read_manifest(store.shipped_folder("weights") / "manifest.toml"):
+        present = store.path_of(entry).is_file()
+        if as_json:
+            typer.echo(json.dumps({**asdict(entry), "present": present}))
+        else:
+            state = f"{entry.bytes / 2**20:.1f} MiB" if present else "MISSING"
+            typer.echo(f"{entry.file}  {entry.method} {entry.variant}  {state}  {entry.licence}\n    {entry.source}")
+
+
+@app.command("path")
+@reports_errors
+def path(method: Annotated[str, typer.Argument(help="See `colorize methods`.")]) -> None:
+    """Print where a method's weights lie."""
+    from colorcli.checkpoints import store
+
+    typer.echo(store.path_of(store.find(method)))
+
+
+@app.command("verify")
+@reports_errors
+def verify(quiet: options.Quiet = False) -> None:
+    """Check size and sha256 of every shipped file; exit 4 if one is missing or damaged."""
+    from colorcli.checkpoints import store
+    from colorcli.checkpoints.manifest import read_manifest
+
+    for entry in read_manifest(store.shipped_folder("weights") / "manifest.toml"):
+        store.verify(entry)
+        if not quiet:
+            typer.echo(f"{entry.file}: whole")
+
+
+@app.command("export")
+@reports_errors
+def export(
+    run: Annotated[Path, typer.Argument(help="A training run's folder, or its weights file.", exists=True)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of weights with a manifest.toml.")],
+) -> None:
+    """Put a finished run's weights into a folder as METHOD-VARIANT.safetensors, and into its manifest."""
+    from colorcli.train.export import publish
+
+    entry = publish(run, out)
+    typer.echo(f"{out / entry.file}  {entry.bytes / 2**20:.1f} MiB  sha256 {entry.sha256}")

@@ -1,0 +1,1 @@
+"""Colour as pure tensor functions: spaces, sizes, and how chroma meets lightness."""

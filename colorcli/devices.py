@@ -1,0 +1,59 @@
+"""Which processor does the work, and how precisely."""
+
+from __future__ import annotations
+
+import torch
+
+from colorcli.errors import UsageError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is there; UsageError if it is not."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device is called {name!r}: auto, cpu, cuda, cuda:N or mps") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"there is no {name} here: {torch.cuda.device_count()} CUDA devices were found")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("there is no mps here: it needs a Mac with Apple silicon")
+    return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 pays: CUDA from Ampere on, CPUs with AMX or AVX-512 BF16. Elsewhere it is slower than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type == "cpu":
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return False
+
+
+def choose_precision(name: str, device: torch.device, half: bool) -> torch.dtype:
+    """`auto`, `fp32`, `bf16` or `fp16` as the type that a network computes in.
+
+    half: whether the method is known to give usable results in half precision.
+    """
+    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if name in named:
+        return named[name]
+    if name != "auto":
+        raise UsageError(f"precision must be auto, fp32, bf16 or fp16, not {name!r}")
+    if not half:
+        return torch.float32
+    if has_fast_bf16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type in ("cuda", "mps") else torch.float32
+
+
+def describe(device: torch.device) -> str:
+    """A device as a person knows it."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads)"
+    return str(device)

@@ -1,0 +1,27 @@
+"""The one family of errors; each carries the exit code that the command line ends with."""
+
+from __future__ import annotations
+
+
+class ColorizeError(Exception):
+    """Something a user can act on: what was found, what was expected, what to do."""
+
+    exit_code = 1
+
+
+class UsageError(ColorizeError):
+    """The request itself is wrong: an option, a combination, an input that is not there."""
+
+    exit_code = 2
+
+
+class PhotoError(ColorizeError):
+    """One file cannot be read, coloured or written; the others go on."""
+
+    exit_code = 3
+
+
+class WeightsError(ColorizeError):
+    """Weights are missing, damaged, or not those of the method that was asked for."""
+
+    exit_code = 4

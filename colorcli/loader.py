@@ -1,0 +1,66 @@
+"""From a method's name to a predictor on a device: spec -> weights -> network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colorcli.checkpoints import store
+from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint
+from colorcli.errors import WeightsError
+from colorcli.methods.registry import METHODS
+from colorcli.methods.spec import MethodSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMethod:
+    """A method ready to predict."""
+
+    spec: MethodSpec
+    predict: Callable[[Tensor], Tensor]  # (B, 1, H, W) CIE L 0..100 -> (B, 2, H, W) CIE ab, float32
+    device: torch.device
+    dtype: torch.dtype  # that the network computes in
+    sha256: str  # of the weights file
+    size: int  # side of the network's input that the weights were trained at, pixels
+    description: dict[str, Any]
+
+
+def build_network(spec: MethodSpec, checkpoint: Checkpoint, name: str) -> nn.Module:
+    """The network that a checkpoint describes, filled and in evaluation mode."""
+    if checkpoint.description.get("method") != spec.name:
+        raise WeightsError(f"{name} holds weights of {checkpoint.description.get('method')}, not of {spec.name}")
+    try:
+        network: nn.Module = spec.load("network")(**checkpoint.description["network"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{name} describes a network that {spec.name} cannot build: {error}") from error
+    fill(network, checkpoint, name)
+    return network.eval()
+
+
+def load_method(
+    method: str, *, weights: Path | None, device: torch.device, dtype: torch.dtype = torch.float32
+) -> LoadedMethod:
+    """Load a method with its shipped weights, or with a given file.
+
+    Errors: UsageError for an unknown method, WeightsError for weights that are missing, damaged or of another method.
+    """
+    spec = METHODS[method]
+    path = weights or store.verify(store.find(method))
+    checkpoint = read_checkpoint(path)
+    network = build_network(spec, checkpoint, str(path))
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    predictor = spec.load("predictor")(network, checkpoint.description.get("gain", 1.0))
+
+    def predict(lightness: Tensor) -> Tensor:
+        inputs = lightness.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
+            chroma: Tensor = predictor(inputs)
+        return chroma
+
+    size = int(checkpoint.description.get("size", spec.size))
+    return LoadedMethod(spec, predict, device, dtype, store.sha256_of(path), size, checkpoint.description)

@@ -1,0 +1,7 @@
+"""Files in, files out: inputs -> jobs (`discover`), photo -> lightness (`photos`), chroma -> written photo (`results`).
+
+    inputs --discover--> Job --photos--> PhotoHeader + network lightness ... slope, offset --results--> file
+
+`formats` holds what is known of each file type, `sources` opens one, `lightness` and `recombination` are the pixel
+arithmetic, `metadata` the EXIF and XMP, `other_formats` what libvips lacks.
+"""

@@ -1,0 +1,167 @@
+"""What a result says about itself: XMP provenance, upright EXIF, no stale profile, preview or palette."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+from xml.dom import minidom
+from xml.parsers.expat import ExpatError
+
+import pyvips
+
+# "Edited using generative AI": an existing picture, modified by a trained model. The other candidate,
+# algorithmicallyEnhanced, is for correction without generated content; here every hue is invented by the model.
+# IPTC NewsCodes, http://cv.iptc.org/newscodes/digitalsourcetype/
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_XMLNS = "http://www.w3.org/2000/xmlns/"
+_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_XMP = "http://ns.adobe.com/xap/1.0/"
+_TIFF = "http://ns.adobe.com/tiff/1.0/"
+_PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+_COLORIZE = "https://colorize.invalid/ns/1.0/"  # an identifier, not an address
+_PREFIXES = {_IPTC: "Iptc4xmpExt", _XMP: "xmp", _COLORIZE: "colorize"}
+_START = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'  # XMP part 1, 7.3.2
+_END = b'\n<?xpacket end="w"?>'
+_EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta>'
+_STALE = (  # fields of the source that no longer hold for the result
+    "icc-profile-data",
+    "jpeg-thumbnail-data",
+    "palette",
+    "gif-palette",
+    "palette-bit-depth",
+    "bits-per-sample",
+    "background",
+    "gainmap-data",
+    "interlaced",
+    "jpeg-multiscan",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a result's colour comes from."""
+
+    software: str  # "colorize 0.1.0"
+    method: str  # "smsanet"
+    weights: str  # sha256 of the weights file, hexadecimal
+
+
+def describe_result(image: pyvips.Image, orientation: int, provenance: Provenance | None) -> tuple[pyvips.Image, bool]:
+    """The image with its metadata made true for an upright, coloured sRGB result.
+
+    `orientation` is the source's EXIF value 1..8: 5 and more swap the two resolutions. Returns the image and whether
+    an XMP packet of the source was unreadable and had to be left out.
+    """
+    resolution = (image.yres, image.xres) if orientation >= 5 else (image.xres, image.yres)
+    result = image.copy(xres=resolution[0], yres=resolution[1])
+    for field in _STALE:
+        if result.get_typeof(field):
+            result.remove(field)
+    if result.get_typeof("orientation"):
+        result.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    if result.get_typeof("exif-ifd2-ColorSpace"):  # Adobe RGB scans say 65535, uncalibrated
+        result.set_type(pyvips.GValue.gstr_type, "exif-ifd2-ColorSpace", "1")
+    packet = bytes(result.get("xmp-data")) if result.get_typeof("xmp-data") else None
+    if packet is None and provenance is None:
+        return result, False
+    extended, damaged = extend_xmp(packet, provenance)
+    result.set_type(pyvips.GValue.blob_type, "xmp-data", extended)
+    return result, damaged
+
+
+def extend_xmp(packet: bytes | None, provenance: Provenance | None) -> tuple[bytes, bool]:
+    """An XMP packet with the provenance added and the orientation reset; all else in it is kept.
+
+    xmp:CreatorTool is only written where there is none: it names the first tool, often the scanner's.
+    Returns the packet, and whether the given one was unreadable and was replaced.
+    """
+    document, damaged = _parse(packet)
+    rdf = document.getElementsByTagNameNS(_RDF, "RDF")[0]
+    _replace_value(rdf, _TIFF, "Orientation", "1")
+    _replace_value(rdf, _PHOTOSHOP, "ICCProfile", "sRGB IEC61966-2.1")
+    _replace_value(rdf, _PHOTOSHOP, "ColorMode", "3")  # RGB
+    if provenance is not None:
+        _add_provenance(document, rdf, provenance)
+    return _START + cast(minidom.Element, document.documentElement).toxml("utf-8").removeprefix(b"\n") + _END, damaged
+
+
+def _add_provenance(document: minidom.Document, rdf: minidom.Element, provenance: Provenance) -> None:
+    properties = {
+        (_IPTC, "DigitalSourceType"): DIGITAL_SOURCE_TYPE,
+        (_COLORIZE, "Software"): provenance.software,
+        (_COLORIZE, "Method"): provenance.method,
+        (_COLORIZE, "WeightsSHA256"): provenance.weights,
+    }
+    if not _values(rdf, _XMP, "CreatorTool"):
+        properties[_XMP, "CreatorTool"] = provenance.software
+    description = document.createElementNS(_RDF, f"{rdf.prefix or 'rdf'}:Description")
+    description.setAttributeNS(_XMLNS, f"xmlns:{rdf.prefix or 'rdf'}", _RDF)
+    description.setAttributeNS(_RDF, f"{rdf.prefix or 'rdf'}:about", _about(rdf))
+    for (namespace, name), text in properties.items():
+        for node in _values(rdf, namespace, name):
+            _drop(node)
+        prefix = _PREFIXES[namespace]
+        description.setAttributeNS(_XMLNS, f"xmlns:{prefix}", namespace)
+        element = document.createElementNS(namespace, f"{prefix}:{name}")
+        element.appendChild(document.createTextNode(text))
+        description.appendChild(element)
+    rdf.appendChild(description)
+
+
+def _parse(packet: bytes | None) -> tuple[minidom.Document, bool]:
+    """The packet's document, or an empty one; and whether the packet was unreadable."""
+    if packet is None:
+        return minidom.parseString(_EMPTY), False
+    try:
+        if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:  # no XMP has them; entity bombs do
+            raise ValueError("a document type in XMP")
+        document = minidom.parseString(packet.strip(b"\0 \r\n\t"))
+        if document.getElementsByTagNameNS(_RDF, "RDF"):
+            return document, False
+    except (ExpatError, ValueError, LookupError):
+        pass
+    return minidom.parseString(_EMPTY), True
+
+
+def _about(rdf: minidom.Element) -> str:
+    """All descriptions of one packet must be about the same thing: XMP part 1, 7.4."""
+    for node in rdf.getElementsByTagNameNS(_RDF, "Description"):
+        if node.hasAttributeNS(_RDF, "about"):
+            return str(node.getAttributeNS(_RDF, "about"))
+    return ""
+
+
+def _values(rdf: minidom.Element, namespace: str, name: str) -> list[minidom.Element | minidom.Attr]:
+    """Where a top-level property stands: as elements, or as attributes of a description (both are legal)."""
+    found: list[minidom.Element | minidom.Attr] = []
+    for description in rdf.getElementsByTagNameNS(_RDF, "Description"):
+        if description.parentNode is not rdf:
+            continue
+        attribute = description.getAttributeNodeNS(namespace, name)
+        if attribute is not None:
+            found.append(attribute)
+        found += [
+            child
+            for child in description.childNodes
+            if isinstance(child, minidom.Element) and child.namespaceURI == namespace and child.localName == name
+        ]
+    return found
+
+
+def _replace_value(rdf: minidom.Element, namespace: str, name: str, text: str) -> None:
+    for node in _values(rdf, namespace, name):
+        if isinstance(node, minidom.Attr):
+            node.value = text
+        else:
+            for child in list(node.childNodes):
+                node.removeChild(child)
+            node.appendChild(cast(minidom.Document, node.ownerDocument).createTextNode(text))
+
+
+def _drop(node: minidom.Element | minidom.Attr) -> None:
+    if isinstance(node, minidom.Attr):
+        cast(minidom.Element, node.ownerElement).removeAttributeNode(node)
+    else:
+        cast(minidom.Element, node.parentNode).removeChild(node)

@@ -1,0 +1,75 @@
+"""A photo file as a network sees it: its lightness at about the network's size, and its header."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from colorcli.errors import PhotoError
+from colorcli.items import PhotoHeader
+from colorcli.media.lightness import lightness_of
+from colorcli.media.sources import MAX_PIXELS, Source, open_source, plain_reason
+
+LONGEST_ASPECT = 8.0  # a 1x5000 strip is shown to the network as 8:1; beyond that one side has no content
+
+
+def network_size(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
+    """Height and width at which a network sees a photo: area near side * side, each a multiple of `multiple`.
+
+    The aspect is the photo's up to that rounding, and at most LONGEST_ASPECT. Small photos are enlarged: networks
+    know objects at the size they were trained at.
+    """
+    if min(width, height, side, multiple) < 1:
+        raise ValueError(f"sizes must be positive: {width}x{height}, side {side}, multiple {multiple}")
+    aspect = min(max(width / height, 1 / LONGEST_ASPECT), LONGEST_ASPECT)
+    rows = max(1, round(side / math.sqrt(aspect) / multiple))
+    columns = max(1, round(side * math.sqrt(aspect) / multiple))
+    return rows * multiple, columns * multiple
+
+
+def read_photo(
+    path: Path, *, side: int, multiple: int, max_pixels: int = MAX_PIXELS
+) -> tuple[PhotoHeader, NDArray[np.float32]]:
+    """Read a photo's header and its lightness at the network's size.
+
+    Returns the header and (h, w) float32, CIE L 0..100, upright, ICC honoured, h and w as `network_size` says.
+    Errors: PhotoError for a file that is empty, damaged, too large, animated or of several pages.
+    """
+    source = open_source(path, max_pixels=max_pixels)
+    height, width = network_size(source.header.width, source.header.height, side, multiple)
+    try:
+        small = thumbnail(source, width, height)
+        pixels: NDArray[np.float32] = lightness_of(small, source_bands(small)).numpy()
+    except pyvips.Error as error:
+        raise PhotoError(plain_reason(error)) from error
+    return source.header, np.clip(pixels, 0.0, 100.0, dtype=np.float32).reshape(height, width)
+
+
+def thumbnail(source: Source, width: int, height: int) -> pyvips.Image:
+    """The photo stretched to width x height, upright, without decoding all of it where its format allows.
+
+    CMYK comes back as sRGB; other colour stays in the photo's own profile. 8 bits. Errors: pyvips.Error.
+    """
+    name = os.fsencode(source.path)
+    if source.native and _is_utf8(name):
+        return pyvips.Image.thumbnail(name, width, height=height, size="force", fail_on="truncated")
+    return source.image.thumbnail_image(width, height=height, size="force")
+
+
+def _is_utf8(name: bytes) -> bool:
+    """Whether pyvips can log the name: `thumbnail` does, and pyvips fails on any other encoding."""
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def source_bands(small: pyvips.Image) -> int:
+    """Colour bands of a thumbnail: 1 or 3, without alpha."""
+    return 1 if small.bands <= 2 else 3

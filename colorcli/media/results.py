@@ -1,0 +1,202 @@
+"""Results: the coloured photo and its comparison, encoded, flushed and put under their final names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from colorcli.errors import PhotoError
+from colorcli.items import Job
+from colorcli.media.formats import Format, format_of
+from colorcli.media.lightness import lightness_of, standard_rgb
+from colorcli.media.metadata import Provenance, describe_result
+from colorcli.media.other_formats import write_other
+from colorcli.media.photos import source_bands, thumbnail
+from colorcli.media.recombination import recombine
+from colorcli.media.sources import Source, open_source, plain_reason
+
+_COMPARE_WIDTH = 2000  # pixels, both pictures together
+_COMPARE_GAP = 8  # white pixels between them
+_CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
+_LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned in memory
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """How results are finished and encoded."""
+
+    saturation: float = 1.0  # factor on the chroma; 0 is gray
+    quality: int | None = None  # 1..100 for JPEG, WebP, AVIF; None = the format's default
+    provenance: Provenance | None = None  # None = say nothing in XMP
+    compare: bool = False  # also write a picture of before and after
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.saturation <= 10:
+            raise ValueError(f"saturation is {self.saturation}; expected 0 to 10")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise ValueError(f"quality is {self.quality}; expected 1 to 100")
+
+
+def write_result(
+    job: Job,
+    slope: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    gamut: NDArray[np.float32],
+    options: ResultOptions,
+) -> tuple[str, ...]:
+    """Colour job.source and write job.target, whose folder is made if need be.
+
+    slope, offset: (h, w, 2), chroma = slope * L + offset, spread over the photo; gamut: as `gamut_by_taxicab` takes.
+    Returns notes for a person: what the target's format could not hold. Nothing is left behind on failure.
+    Errors: PhotoError.
+    """
+    format = _target_format(job.target)
+    source = open_source(job.source, max_pixels=2**62)  # judged when it was read
+    _refuse_sides(format, source)
+    notes = list(source.notes)
+    bits = 16 if source.header.bits == 16 and format.deep else 8
+    if source.header.bits > bits:
+        notes.append(f"16 bits became 8: {format.name} holds 8 per channel, --format png or tiff keeps 16")
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        lightness, alpha = _upright(source)
+        chroma = np.float32(options.saturation)
+        image = recombine(lightness, slope * chroma, offset * chroma, gamut, bits)
+        image = _join_alpha(image, alpha, source.header.bits, bits, format, notes)
+        image, damaged = describe_result(image, source.orientation, options.provenance)
+        if damaged:
+            notes.append("the source's XMP was unreadable and was replaced")
+        if options.provenance is not None and not format.metadata:
+            notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
+        with _part_of(job.target) as part:
+            _encode(image, part, format, job.target.suffix.lower(), options)
+            if options.compare:
+                with _part_of(comparison_path(job.target)) as comparison:
+                    _write_comparison(source, part, comparison)
+    except pyvips.Error as error:
+        raise PhotoError(plain_reason(error)) from error
+    except OSError as error:
+        raise PhotoError(
+            f"the result cannot be written ({error.strerror or error}); check the output folder and its free space"
+        ) from error
+    return tuple(notes)
+
+
+def comparison_path(target: Path) -> Path:
+    """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide."""
+    return target.with_name(f"{target.name}.compare.jpg")
+
+
+def _target_format(target: Path) -> Format:
+    format = format_of(target)
+    if format is None or not format.saver:
+        found = format.name if format else target.suffix or "no extension"
+        raise PhotoError(f"results cannot be written as {found}; choose --format png, jpg, webp or tiff")
+    return format
+
+
+def _refuse_sides(format: Format, source: Source) -> None:
+    longest = max(source.header.width, source.header.height)
+    if format.longest_side is not None and longest > format.longest_side:
+        raise PhotoError(
+            f"the photo is {longest} pixels long; {format.name} holds {format.longest_side}, "
+            "choose --format png or tiff"
+        )
+
+
+def _upright(source: Source) -> tuple[pyvips.Image, pyvips.Image | None]:
+    """The photo's lightness (float, 0..100) and alpha (as in the file), upright, streaming where it is so already."""
+    lightness = lightness_of(source.image, source.color_bands)
+    alpha = source.image.extract_band(source.color_bands) if source.header.alpha else None
+    if source.orientation == 1:
+        return lightness, alpha
+    # A turned photo is needed whole. Two bytes per pixel hold its lightness: 200 MB for 100 megapixels.
+    packed = (lightness * _LIGHTNESS_STEPS + 0.5).cast("ushort")
+    if alpha is not None:
+        packed = packed.bandjoin(alpha.cast("ushort"))
+    turned = packed.copy_memory().autorot()
+    return turned.extract_band(0) / _LIGHTNESS_STEPS, None if alpha is None else turned.extract_band(1)
+
+
+def _join_alpha(
+    image: pyvips.Image, alpha: pyvips.Image | None, found: int, bits: int, format: Format, notes: list[str]
+) -> pyvips.Image:
+    if alpha is None:
+        return image
+    depth = "ushort" if bits == 16 else "uchar"
+    joined = image.bandjoin((alpha >> 8 if found > bits else alpha).cast(depth))
+    if format.alpha:
+        return joined
+    notes.append(f"transparency became white: {format.name} has none")
+    return joined.flatten(background=[2**bits - 1] * 3)
+
+
+def _encode(image: pyvips.Image, part: Path, format: Format, extension: str, options: ResultOptions) -> None:
+    if format.saver == "imageio":
+        write_other(image, part, extension)
+        return
+    getattr(image, format.saver)(os.fsencode(part), **_saver_options(image, format, options))
+
+
+def _saver_options(image: pyvips.Image, format: Format, options: ResultOptions) -> dict[str, Any]:
+    chosen: dict[str, Any] = {} if format.saver == "gifsave" else {"profile": "srgb"}
+    if format.quality is not None:
+        chosen["Q"] = options.quality or format.quality
+    if format.saver == "jpegsave":
+        chosen["subsample_mode"] = "off" if chosen["Q"] >= 90 else "on"
+    elif format.saver == "tiffsave":
+        size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
+        chosen |= {"compression": "deflate", "predictor": "horizontal", "bigtiff": size > _CLASSIC_TIFF}
+    elif format.saver == "heifsave":
+        chosen["compression"] = "av1"
+    return chosen
+
+
+def _write_comparison(source: Source, result: Path, part: Path) -> None:
+    width = min(source.header.width, (_COMPARE_WIDTH - _COMPARE_GAP) // 2)
+    height = max(1, round(source.header.height * width / source.header.width))
+    if height > 65_500:  # JPEG's limit: a strip
+        width, height = max(1, width * 65_500 // height), 65_500
+    coloured = open_source(result, max_pixels=2**62)
+    pictures = []
+    for photo in (source, coloured):
+        small = thumbnail(photo, width, height)
+        bands = source_bands(small)
+        alpha = small.extract_band(bands).cast("uchar") if small.bands > bands else None
+        rgb = standard_rgb(small.extract_band(0, n=bands))
+        rgb = rgb.colourspace("srgb").cast("uchar")
+        if alpha is not None:
+            rgb = rgb.bandjoin(alpha).flatten(background=[255, 255, 255])
+        pictures.append(rgb)
+    joined = pictures[0].join(pictures[1], "horizontal", shim=_COMPARE_GAP, background=[255, 255, 255])
+    joined.jpegsave(os.fsencode(part), Q=90, keep="none", profile="srgb")
+
+
+def part_path(target: Path) -> Path:
+    """The hidden name beside the target under which it is written before it is whole."""
+    name = f".{target.name}.part"
+    if len(os.fsencode(name)) > 255:  # the longest name file systems take
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.part"
+    return target.with_name(name)
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[Path]:
+    """`part_path`, flushed to disk and renamed on success, removed on any failure."""
+    part = part_path(target)
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,169 @@
+"""A photo file that was opened: what its header says, and its pixels, decoded when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyvips
+from PIL import Image
+
+from colorcli.errors import PhotoError
+from colorcli.items import PhotoHeader
+from colorcli.media import other_formats
+
+MAX_PIXELS = 500_000_000  # default limit: a 100-megapixel scan passes five times over, a decompression bomb does not
+
+# libvips keeps its last operations by file name: a file replaced during a run would be read stale.
+pyvips.cache_set_max(0)
+
+_LOADERS = {  # libvips GType -> name; others (SVG, CSV, raw) draw rather than decode
+    "VipsForeignLoadJpegFile": "JPEG",
+    "VipsForeignLoadUhdrFile": "Ultra HDR JPEG",
+    "VipsForeignLoadPngFile": "PNG",
+    "VipsForeignLoadTiffFile": "TIFF",
+    "VipsForeignLoadWebpFile": "WebP",
+    "VipsForeignLoadHeifFile": "AVIF",
+    "VipsForeignLoadNsgifFile": "GIF",
+}
+_COLOR_BANDS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_DAMAGE = ("premature", "truncated", "unexpected", "end of", "eof", "corrupt", "read error", "read gave", "short")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open photo; `image` streams top to bottom once and is not yet upright."""
+
+    path: Path
+    header: PhotoHeader
+    image: pyvips.Image
+    orientation: int  # EXIF, 1..8
+    color_bands: int  # 1 gray, 3 RGB, 4 CMYK; a further band is alpha
+    native: bool  # read by libvips; otherwise by imageio, whole
+    notes: tuple[str, ...] = ()
+
+
+def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
+    """Open a photo and judge its header; no pixel is decoded (formats that libvips lacks: after the size is judged).
+
+    Errors: PhotoError for what is empty, unknown, too large, animated, of several pages, or of an unusual pixel type.
+    """
+    name, image, native = _load(path, max_pixels)
+    _refuse_large(image.width, image.height, max_pixels)
+    notes = _judge_pages(path, name, image)
+    color_bands = _judge_bands(image)
+    orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
+    upright = (image.height, image.width) if orientation >= 5 else (image.width, image.height)
+    bits = 16 if image.format == "ushort" else 8
+    alpha = image.bands == color_bands + 1
+    kind = f"{_MODES[color_bands]}{'A' if alpha else ''} {bits}-bit"
+    header = PhotoHeader(upright[0], upright[1], kind, bits, alpha)
+    return Source(path, header, image, orientation if 1 <= orientation <= 8 else 1, color_bands, native, notes)
+
+
+def plain_reason(error: Exception) -> str:
+    """What a decoder's or encoder's message means to the person whose file it is."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    detail = lines[-1] if lines else type(error).__name__
+    if any(word in str(error).lower() for word in _DAMAGE):
+        return f"the file is damaged or cut short ({detail}); copy or scan it again"
+    if "unsupported codec" in str(error).lower() or "compression format" in str(error).lower():
+        return f"its compression is not supported here ({detail}); convert it to PNG, TIFF or JPEG"
+    return f"it cannot be processed ({detail}); expected an intact photo, try saving it again as PNG or TIFF"
+
+
+def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
+    try:
+        if path.stat().st_size == 0:
+            raise PhotoError("the file is empty; expected a photo, copy or scan it again")
+        with path.open("rb"):  # unreadable files fail here, with the system's own words
+            pass
+    except OSError as error:
+        raise PhotoError(
+            f"the file cannot be opened ({error.strerror}); check that it exists and may be read"
+        ) from error
+    # Bytes, not str: names in old encodings are no UTF-8. By GType, because new_from_file takes "[...]" for options.
+    loader = pyvips.vips_lib.vips_foreign_find_load(os.fsencode(path))
+    if loader == pyvips.ffi.NULL:
+        return "", other_formats.read_other(path, max_pixels=max_pixels), False
+    name = _LOADERS.get(pyvips.ffi.string(loader).decode())
+    if name is None:
+        raise PhotoError("its content is no photo; expected JPEG, PNG, TIFF, WebP, AVIF, GIF or BMP, convert it first")
+    try:
+        image = pyvips.Operation.call(
+            pyvips.ffi.string(loader).decode(), os.fsencode(path), access="sequential", fail_on="truncated"
+        )
+    except pyvips.Error as error:
+        raise PhotoError(plain_reason(error)) from error
+    if name == "TIFF":
+        _refuse_short_tiff(path)
+    return name, image, True
+
+
+def _refuse_short_tiff(path: Path) -> None:
+    """libtiff fills what an uncompressed file lacks with black; so the file's length is held against its header."""
+    try:
+        with Image.open(path) as picture:
+            tags = getattr(picture, "tag_v2", {})
+            offsets = tags.get(273) or tags.get(324)  # StripOffsets, TileOffsets: TIFF 6.0
+            if tags.get(259, 1) != 1 or not offsets:
+                return
+            bits = sum(tags.get(258, (1,))) if len(tags.get(258, (1,))) > 1 else tags[258][0] * tags.get(277, 1)
+            needed = -(-tags[256] * bits // 8) * tags[257]
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
+        return  # Pillow knows fewer kinds of TIFF than libtiff
+    if min(offsets) + needed > path.stat().st_size:
+        raise PhotoError(
+            f"the file is damaged or cut short ({path.stat().st_size:,} bytes; its header announces more than "
+            f"{needed:,}); copy or scan it again"
+        )
+
+
+def _refuse_large(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise PhotoError(
+            f"the photo has {width * height / 1e6:,.0f} megapixels ({width}x{height}); at most {max_pixels / 1e6:,.0f} "
+            "are expected, raise --max-pixels to allow it"
+        )
+
+
+def _judge_pages(path: Path, name: str, image: pyvips.Image) -> tuple[str, ...]:
+    pages = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+    if pages == 1:
+        return ()
+    if name == "TIFF" and _are_previews(path, image, pages):
+        return (f"{pages - 1} smaller preview pages left out",)
+    if name in ("GIF", "WebP"):
+        raise PhotoError(f"an animation of {pages} frames; expected one still picture, save the frame you want as PNG")
+    raise PhotoError(f"the file has {pages} pages; expected one, split it (for example with tiffsplit) and run again")
+
+
+def _are_previews(path: Path, first: pyvips.Image, pages: int) -> bool:
+    """Whether all further pages are the first one made small (scanners' previews, pyramids), not other pictures."""
+    if pages > 16:  # a pyramid of 500 megapixels has fewer levels
+        return False
+    try:
+        others = [pyvips.Operation.call("tiffload", os.fsencode(path), page=page) for page in range(1, pages)]
+    except pyvips.Error:
+        return False
+    return all(
+        other.width * 2 <= first.width + 1
+        and abs(other.width / other.height * first.height / first.width - 1) < 0.05  # rounding of small previews
+        for other in others
+    )
+
+
+def _judge_bands(image: pyvips.Image) -> int:
+    if image.format not in ("uchar", "ushort"):
+        raise PhotoError(
+            f"pixels are {image.format} numbers; expected 8 or 16 bits per channel, convert the file first"
+        )
+    bands = _COLOR_BANDS.get(image.interpretation)
+    if bands is None or image.bands - bands not in (0, 1):
+        raise PhotoError(
+            f"{image.bands} channels of kind {image.interpretation}; expected gray, RGB or CMYK with at most one alpha "
+            "channel, convert the file first"
+        )
+    return bands

@@ -1,0 +1,113 @@
+"""Layers that several methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def conv_block(inside: int, outside: int, convolutions: int, *, dilation: int = 1, lead: bool = False) -> nn.Sequential:
+    """3x3 convolutions, ReLU after each, one batch norm at the end: a block of Zhang et al. 2017.
+
+    `lead` puts a ReLU first, for the blocks that follow a sum of two branches.
+    """
+    layers: list[nn.Module] = [nn.ReLU()] if lead else []
+    for index in range(convolutions):
+        width = inside if index == 0 else outside
+        layers += [nn.Conv2d(width, outside, 3, padding=dilation, dilation=dilation), nn.ReLU()]
+    layers.append(nn.BatchNorm2d(outside))
+    return nn.Sequential(*layers)
+
+
+class Backbone17(nn.Module):
+    """The network of Zhang et al. 2017, ten blocks and an output, with the published names of its parts.
+
+    widths: channels of conv1, conv2, conv3 and conv4..7; published (64, 128, 256, 512).
+    in_channels: 1 (lightness) or 4 (lightness, two hint channels, hint mask).
+    classes: width of the 1x1 classification head on conv8 (published 529), 0 for none.
+
+    Subclasses override `attend` to work on the maps of conv5, conv6 and conv7.
+    """
+
+    def __init__(self, widths: Sequence[int] = (64, 128, 256, 512), in_channels: int = 1, classes: int = 0) -> None:
+        super().__init__()
+        if len(widths) != 4 or min(widths) < 1:
+            raise ValueError(f"widths must be four positive numbers, not {tuple(widths)}")
+        w1, w2, w3, w4 = widths
+        self.in_channels = in_channels
+        self.model1 = conv_block(in_channels, w1, 2)
+        self.model2 = conv_block(w1, w2, 2)
+        self.model3 = conv_block(w2, w3, 3)
+        self.model4 = conv_block(w3, w4, 3)
+        self.model5 = conv_block(w4, w4, 3, dilation=2)
+        self.model6 = conv_block(w4, w4, 3, dilation=2)
+        self.model7 = conv_block(w4, w4, 3)
+        self.model8up = nn.Sequential(nn.ConvTranspose2d(w4, w3, 4, stride=2, padding=1))
+        self.model3short8 = nn.Sequential(nn.Conv2d(w3, w3, 3, padding=1))
+        self.model8 = conv_block(w3, w3, 2, lead=True)
+        self.model9up = nn.Sequential(nn.ConvTranspose2d(w3, w2, 4, stride=2, padding=1))
+        self.model2short9 = nn.Sequential(nn.Conv2d(w2, w2, 3, padding=1))
+        self.model9 = conv_block(w2, w2, 1, lead=True)
+        self.model10up = nn.Sequential(nn.ConvTranspose2d(w2, w2, 4, stride=2, padding=1))
+        self.model1short10 = nn.Sequential(nn.Conv2d(w1, w2, 3, padding=1))
+        self.model10 = nn.Sequential(nn.ReLU(), nn.Conv2d(w2, w2, 3, padding=1), nn.LeakyReLU(0.2))
+        self.model_out = nn.Sequential(nn.Conv2d(w2, 2, 1), nn.Tanh())
+        self.model_class = nn.Sequential(nn.Conv2d(w3, classes, 1)) if classes else None
+
+    def attend(self, block: int, features: Tensor) -> Tensor:
+        """What happens to the map of block 5, 6 or 7 before the next block; here nothing."""
+        del block
+        return features
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs: (B, in_channels, H, W), H and W multiples of 8, lightness as (L - 50) / 100.
+
+        Returns chroma / 110, (B, 2, H, W), -1..1. Wrong shapes raise ValueError.
+        """
+        if inputs.dim() != 4 or inputs.shape[1] != self.in_channels:
+            raise ValueError(f"expected (B, {self.in_channels}, H, W), got {tuple(inputs.shape)}")
+        if inputs.shape[2] % 8 or inputs.shape[3] % 8:
+            raise ValueError(f"height and width must be multiples of 8, got {tuple(inputs.shape[2:])}: pad outside")
+        conv1: Tensor = self.model1(inputs)
+        conv2: Tensor = self.model2(conv1[:, :, ::2, ::2])  # (B, w1, H, W) -> (B, w1, H/2, W/2): every second pixel
+        conv3: Tensor = self.model3(conv2[:, :, ::2, ::2])
+        features: Tensor = self.model4(conv3[:, :, ::2, ::2])  # (B, w4, H/8, W/8)
+        features = self.attend(5, self.model5(features))
+        features = self.attend(6, self.model6(features))
+        features = self.attend(7, self.model7(features))
+        features = self.model8(self.model8up(features) + self.model3short8(conv3))  # (B, w3, H/4, W/4)
+        features = self.model9(self.model9up(features) + self.model2short9(conv2))
+        features = self.model10(self.model10up(features) + self.model1short10(conv1))
+        chroma: Tensor = self.model_out(features)
+        return chroma
+
+
+def normalize_lightness(lightness: Tensor) -> Tensor:
+    """CIE L 0..100 to what the 2017 networks see, (L - 50) / 100."""
+    return (lightness - 50) / 100
+
+
+CHROMA_SCALE = 110.0  # CIE ab = 110 x the tanh output, the published normalisation
+
+
+class PredictsChroma:
+    """A predictor of the 2017 kind: lightness to chroma, times the gain that its weights carry.
+
+    gain: fitted on validation photos after training (the best single factor on the predicted chroma); 1 for none.
+    """
+
+    def __init__(self, network: Backbone17, gain: float = 1.0) -> None:
+        self.network = network
+        self.gain = gain
+
+    @torch.inference_mode()
+    def __call__(self, lightness: Tensor) -> Tensor:
+        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 8. Returns CIE ab, (B, 2, H, W) float32."""
+        inputs = normalize_lightness(lightness)
+        if self.network.in_channels > 1:  # no hints: the empty hint and mask of the published network
+            empty = inputs.new_zeros(inputs.shape[0], self.network.in_channels - 1, *inputs.shape[2:])
+            inputs = torch.cat((inputs, empty), dim=1)  # (B, 1, H, W) -> (B, 4, H, W)
+        chroma: Tensor = self.network(inputs)
+        return chroma.float() * (CHROMA_SCALE * self.gain)

@@ -1,0 +1,37 @@
+"""The list of methods, filled by plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from colorcli.errors import UsageError
+from colorcli.methods import siggraph17, smsanet
+from colorcli.methods.spec import MethodSpec
+
+
+class Registry:
+    """Methods by name, in the order of registration."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, MethodSpec] = {}
+
+    def add(self, spec: MethodSpec) -> None:
+        """Register one method. A name that is taken raises ValueError."""
+        if spec.name in self._specs:
+            raise ValueError(f"method {spec.name!r} is registered twice")
+        self._specs[spec.name] = spec
+
+    def __getitem__(self, name: str) -> MethodSpec:
+        """The method of that name, or UsageError with the names there are."""
+        try:
+            return self._specs[name]
+        except KeyError:
+            raise UsageError(f"no method is called {name!r}; there are: {', '.join(self._specs)}") from None
+
+    def __iter__(self) -> Iterator[MethodSpec]:
+        return iter(self._specs.values())
+
+
+METHODS = Registry()
+METHODS.add(smsanet.SPEC)
+METHODS.add(siggraph17.SPEC)

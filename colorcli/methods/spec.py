@@ -1,0 +1,43 @@
+"""What a method is, as data."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from colorcli.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """The facts of one method; its code is named as `module:attribute` and imported on demand."""
+
+    name: str
+    title: str
+    task: str  # "auto" or "exemplar"
+    paper: str
+    year: int
+    licence: str  # of our implementation and our weights
+    network: str  # "module:build", build(**settings) -> nn.Module
+    predictor: str  # "module:Predictor", Predictor(network, metadata), lightness -> chroma
+    objective: (
+        str  # "module:Objective", Objective(network, settings), what training minimises; "" if it cannot be trained
+    )
+    variants: Mapping[str, Mapping[str, Any]]  # name -> settings of the network
+    size: int = 256  # side of the square that the network is meant for, pixels
+    multiple: int = 8  # sides of the network's input are multiples of this
+    half: bool = True  # bf16 and fp16 give usable results
+    temporal: bool = False  # sees more than one frame
+    needs_reference: bool = False
+    takes_hints: bool = False
+    settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further network settings and their choices
+
+    def load(self, role: str) -> Callable[..., Any]:
+        """Import `network`, `predictor` or `objective`; UsageError where the method has none."""
+        module, _, attribute = str(getattr(self, role)).partition(":")
+        if not module:
+            raise UsageError(f"{self.name} has no {role} yet")
+        loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        return loaded

@@ -1,0 +1,1 @@
+"""Running the stages over many photos: the local engine, the ledger of finished work, the report."""

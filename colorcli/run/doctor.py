@@ -1,0 +1,90 @@
+"""What the tool stands on, examined."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from colorcli import __version__
+from colorcli.errors import ColorizeError
+
+_LIBRARIES = ("torch", "torchvision", "pyvips", "pyvips-binary", "imageio", "scikit-image", "safetensors", "typer")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the screen."""
+
+    what: str
+    found: str
+    sound: bool
+
+
+def examine() -> list[Finding]:
+    """Everything that a run needs, each tried rather than assumed."""
+    findings = [
+        Finding("colorize", __version__, True),
+        Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", True),
+        Finding("cores", str(os.cpu_count()), True),
+    ]
+    for library in _LIBRARIES:
+        try:
+            findings.append(Finding(library, version(library), True))
+        except PackageNotFoundError:
+            optional = library == "pyvips-binary"  # a system libvips serves as well
+            findings.append(Finding(library, "not installed", optional))
+    findings += [_tried("libvips", _libvips), _tried("device", _device), _tried("ffmpeg", _ffmpeg)]
+    return findings + _weights()
+
+
+def _tried(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, look(), True)
+    except Exception as error:  # whatever is wrong with a library, the screen says it
+        return Finding(what, f"{type(error).__name__}: {error}", False)
+
+
+def _libvips() -> str:
+    import pyvips
+
+    return f"{pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}"
+
+
+def _device() -> str:
+    from colorcli.devices import choose_device, choose_precision, describe
+
+    device = choose_device()
+    return f"{describe(device)}, {str(choose_precision('auto', device, half=True)).removeprefix('torch.')}"
+
+
+def _ffmpeg() -> str:
+    found = shutil.which("ffmpeg")
+    if found is None:
+        import imageio_ffmpeg
+
+        found = imageio_ffmpeg.get_ffmpeg_exe()
+    answer = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=20, check=True)
+    return f"{answer.stdout.split()[2]} ({found})"
+
+
+def _weights() -> list[Finding]:
+    from colorcli.checkpoints import store
+    from colorcli.checkpoints.manifest import read_manifest
+
+    try:
+        entries = read_manifest(store.shipped_folder("weights") / "manifest.toml")
+    except ColorizeError as error:
+        return [Finding("weights", str(error), False)]
+    findings = []
+    for entry in entries:
+        try:
+            store.verify(entry)
+            findings.append(Finding("weights", f"{entry.file}, {entry.bytes / 2**20:.1f} MiB, whole", True))
+        except ColorizeError as error:
+            findings.append(Finding("weights", str(error), False))
+    return findings

@@ -1,0 +1,144 @@
+"""The ledger of finished work: which result was made from which content with which settings and weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from colorcli.errors import ColorizeError
+from colorcli.items import Job
+
+FOLDER = ".colorize"  # inside the output folder
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS results (
+    target TEXT PRIMARY KEY,   -- path below the output folder
+    state TEXT NOT NULL,       -- 'begun' or 'done'
+    content TEXT NOT NULL,     -- sha256 of the source's bytes
+    source_size INTEGER NOT NULL, source_time INTEGER NOT NULL,  -- bytes, ns: a quick sign of an unchanged source
+    settings TEXT NOT NULL,    -- sha256 of the settings and the weights
+    size INTEGER, time INTEGER -- of the result: bytes, ns
+)
+"""
+
+
+class Standing(Enum):
+    """What the ledger knows of a job before it is done."""
+
+    NEW = "new"
+    DONE = "done"  # same content, settings and weights, and the result is there
+    STALE = "stale"  # we made the result, but of other content or settings, or it was cut off: made again
+    FOREIGN = "foreign"  # a file is in the way that this tool did not make, or that was changed since
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A source as the ledger identifies it."""
+
+    content: str
+    size: int
+    time: int
+
+
+def settings_key(settings: Mapping[str, Any]) -> str:
+    """One hash for everything besides the source that decides a result's pixels and metadata."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Ledger:
+    """The ledger of one output folder. Safe to use from several threads; one process at a time holds it."""
+
+    def __init__(self, out: Path, settings: str) -> None:
+        """settings: from `settings_key`. A folder that cannot be written, or is in use, raises ColorizeError."""
+        self._out = out
+        self._settings = settings
+        self._lock = threading.Lock()
+        folder = out / FOLDER
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._held = FileLock(folder / "lock")
+            self._held.acquire(timeout=0)
+        except Timeout:
+            raise ColorizeError(f"another run is writing into {out}: wait for it, or choose another -o") from None
+        except OSError as error:
+            raise ColorizeError(f"cannot write into the output folder {out}: {error.strerror}") from error
+        try:
+            self._rows = sqlite3.connect(folder / "ledger.sqlite3", check_same_thread=False, isolation_level=None)
+            self._rows.execute("PRAGMA journal_mode=WAL")
+            self._rows.execute(_SCHEMA)
+        except sqlite3.Error as error:
+            self._held.release()
+            raise ColorizeError(f"the ledger {folder / 'ledger.sqlite3'} cannot be used: {error}; remove it") from error
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._rows.close()
+        self._held.release()
+
+    def _row(self, job: Job) -> tuple[Any, ...] | None:
+        with self._lock:
+            found = self._rows.execute(
+                "SELECT state, content, source_size, source_time, settings, size, time FROM results WHERE target = ?",
+                (self._name(job),),
+            ).fetchone()
+        row: tuple[Any, ...] | None = found
+        return row
+
+    def _name(self, job: Job) -> str:
+        # Names are bytes to the file system; as Latin-1 every one of them is a text that sqlite takes.
+        return os.fsencode(job.target.relative_to(self._out)).decode("latin-1")
+
+    def look(self, job: Job) -> tuple[Standing, Mark]:
+        """Where a job stands, and the mark of its source. OSError if the source cannot be read."""
+        row = self._row(job)
+        facts = job.source.stat()
+        if row and (row[2], row[3]) == (facts.st_size, facts.st_mtime_ns):
+            mark = Mark(row[1], facts.st_size, facts.st_mtime_ns)  # unchanged by size and time: not read again
+        else:
+            with job.source.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            mark = Mark(content, facts.st_size, facts.st_mtime_ns)
+        try:
+            result = job.target.stat()
+        except FileNotFoundError:
+            return Standing.NEW, mark
+        if row is None:
+            return Standing.FOREIGN, mark
+        if row[0] == "begun":  # killed while writing: whole or not, it is ours
+            return Standing.STALE, mark
+        if (row[5], row[6]) != (result.st_size, result.st_mtime_ns):
+            return Standing.FOREIGN, mark
+        same = (row[1], row[4]) == (mark.content, self._settings)
+        return (Standing.DONE if same else Standing.STALE), mark
+
+    def begin(self, job: Job, mark: Mark) -> None:
+        """Note that this result is about to be written."""
+        with self._lock:
+            self._rows.execute(
+                "INSERT OR REPLACE INTO results VALUES (?, 'begun', ?, ?, ?, ?, NULL, NULL)",
+                (self._name(job), mark.content, mark.size, mark.time, self._settings),
+            )
+
+    def finish(self, job: Job) -> None:
+        """Note that this result lies whole under its final name."""
+        result = job.target.stat()
+        with self._lock:
+            self._rows.execute(
+                "UPDATE results SET state = 'done', size = ?, time = ? WHERE target = ?",
+                (result.st_size, result.st_mtime_ns, self._name(job)),
+            )
+
+    def leftovers(self) -> list[Path]:
+        """Results that a killed run had begun: their `.part` files may lie about."""
+        with self._lock:
+            rows = self._rows.execute("SELECT target FROM results WHERE state = 'begun'").fetchall()
+        return [self._out / os.fsdecode(str(row[0]).encode("latin-1")) for row in rows]

@@ -1,0 +1,240 @@
+"""The local engine: the stages as threads in one process, with bounded channels between them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyvips
+import torch
+
+from colorcli.errors import ColorizeError
+from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
+from colorcli.loader import LoadedMethod
+from colorcli.media.results import ResultOptions, part_path
+from colorcli.run.channel import Channel, Stopped
+from colorcli.run.ledger import Ledger, Mark, Standing
+from colorcli.stages.batch import Batcher
+from colorcli.stages.decode import decode
+from colorcli.stages.encode import encode
+from colorcli.stages.infer import infer
+
+_LANES = 4  # networks side by side on a CPU; more would cost memory, not save time
+_AUTO_BATCH_GPU = 16
+_VERBOSE_TRACEBACK = 2
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A job whose result is there already."""
+
+    job: Job
+
+
+Outcome = Finished | Failure | Unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How the work is spread over the machine."""
+
+    batch: int  # photos that go through the network together
+    workers: int  # threads that decode, and as many that encode
+    lanes: int  # threads that run the network
+    threads_per_lane: int  # cores that one network call uses; a GPU's lane needs one
+
+    @staticmethod
+    def plan(device: torch.device, jobs: int, *, batch: int = 0, workers: int = 0) -> Engine:
+        """Fill in what was left automatic (0).
+
+        On a CPU every core gets a network of its own, up to 4: one network on several cores waits at the end of
+        every layer. Batches do not pay there (measured: a batch of 1 is as fast as any), so a photo goes alone.
+        """
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = max(1, min(workers or cores, jobs))
+        if device.type != "cpu":
+            return Engine(batch or _AUTO_BATCH_GPU, workers, 1, 1)
+        lanes = max(1, min(cores, _LANES, jobs))
+        return Engine(batch or 1, workers, lanes, max(1, cores // lanes))
+
+
+class LocalRun:
+    """One run over many photos. Iterate it for the outcomes, in the order in which they come."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        method: LoadedMethod,
+        exact: Callable[[], LoadedMethod],
+        ledger: Ledger,
+        options: ResultOptions,
+        engine: Engine,
+        *,
+        size: int,
+        overwrite: bool,
+        say: Say,
+        verbosity: int = 0,
+    ) -> None:
+        """size: side of the network's input, pixels. exact: loads the method in fp32, asked at most once."""
+        self._jobs, self._method, self._ledger, self._options, self._engine = jobs, method, ledger, options, engine
+        self._size, self._overwrite, self._say, self._verbosity = size, overwrite, say, verbosity
+        self._load_exact = exact
+        self._marks: dict[Job, Mark] = {}  # of the photos that are on their way
+        self._exact: LoadedMethod | None = None
+        self._exact_lock = threading.Lock()
+        self._fatal: BaseException | None = None
+        workers, lanes = engine.workers, engine.lanes
+        waiting = 2 * max(workers, engine.batch)
+        self._todo: Channel[Job] = Channel(2 * workers)
+        self._photos: Channel[Photo] = Channel(waiting, producers=workers)
+        self._batches: Channel[Batch] = Channel(lanes)
+        self._colored: Channel[Colored] = Channel(waiting, producers=lanes)
+        self._outcomes: Channel[Outcome] = Channel(64, producers=2 * workers + lanes)
+        self._channels = (self._todo, self._photos, self._batches, self._colored, self._outcomes)
+
+    def __iter__(self) -> Iterator[Outcome]:
+        """Run. Leaving the loop early, or an exception in it, stops the stages; files begun are finished or removed."""
+        for leftover in self._ledger.leftovers():
+            part_path(leftover).unlink(missing_ok=True)
+        engine = self._engine
+        pyvips.cache_set_max(0)  # libvips would keep whole decoded files
+        _set_vips_threads(1 if len(self._jobs) > engine.workers else 0)
+        threads = [threading.Thread(target=self._feed, name="feed")]
+        threads += [self._thread("decode", i, self._todo, self._decode, self._photos) for i in range(engine.workers)]
+        threads += [threading.Thread(target=self._group, name="batch")]
+        threads += [self._thread("infer", i, self._batches, self._infer, self._colored) for i in range(engine.lanes)]
+        threads += [self._thread("encode", i, self._colored, self._encode, None) for i in range(engine.workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield from self._outcomes
+        finally:
+            self.stop()
+            for thread in threads:
+                thread.join()
+        if self._fatal is not None:
+            raise self._fatal
+
+    def stop(self) -> None:
+        """Let every stage finish the photo it has in hand and end."""
+        for channel in self._channels:
+            channel.stop()
+
+    # the stages, as threads
+
+    def _thread(
+        self,
+        stage: str,
+        index: int,
+        source: Iterable[Job] | Iterable[Batch] | Iterable[Colored],
+        work: Callable[..., Iterator[Photo | Colored | Outcome]],
+        sink: Channel[Photo] | Channel[Colored] | None,
+    ) -> threading.Thread:
+        def loop() -> None:
+            if self._method.device.type == "cpu":
+                torch.set_num_threads(self._engine.threads_per_lane if stage == "infer" else 1)
+            try:
+                for item in source:
+                    for made in self._guarded(stage, work, item):
+                        if sink is not None and isinstance(made, Photo | Colored):
+                            sink.put(made)  # type: ignore[arg-type]
+                        else:
+                            self._outcomes.put(made)  # type: ignore[arg-type]
+            except Stopped:
+                pass
+            except BaseException as error:
+                self._fatal = error
+                self.stop()
+            finally:
+                self._outcomes.close()
+                if sink is not None:
+                    sink.close()
+
+        return threading.Thread(target=loop, name=f"{stage}-{index}")
+
+    def _guarded(
+        self, stage: str, work: Callable[..., Iterator[Photo | Colored | Outcome]], item: Job | Batch | Colored
+    ) -> Iterator[Photo | Colored | Outcome]:
+        """What the stage makes of one item; an error that nobody foresaw becomes a Failure of that item alone."""
+        try:
+            yield from work(item)
+        except (Stopped, ColorizeError):
+            raise
+        except Exception as error:
+            if self._verbosity >= _VERBOSE_TRACEBACK:
+                self._say(traceback.format_exc())
+            for name in _names(item):
+                yield Failure(name, stage, f"unexpected {type(error).__name__}: {error}")
+
+    def _feed(self) -> None:
+        try:
+            for job in self._jobs:
+                self._todo.put(job)
+        except Stopped:
+            pass
+        finally:
+            self._todo.close()
+
+    def _decode(self, job: Job) -> Iterator[Photo | Outcome]:
+        try:
+            standing, mark = self._ledger.look(job)
+        except OSError as error:
+            yield Failure(job.name, "decode", f"cannot be read: {error.strerror or error}")
+            return
+        if standing is Standing.DONE:
+            yield Unchanged(job)
+        elif standing is Standing.FOREIGN and not self._overwrite:
+            yield Failure(
+                job.name, "decode", f"{job.target} exists and was not made by this tool from this photo: --overwrite"
+            )
+        else:
+            self._marks[job] = mark
+            yield decode(job, self._size, self._method.spec.multiple)
+
+    def _group(self) -> None:
+        batcher = Batcher(self._engine.batch)
+        try:
+            for photo in self._photos:
+                for batch in batcher.add(photo):
+                    self._batches.put(batch)
+            for batch in batcher.rest():
+                self._batches.put(batch)
+        except Stopped:
+            pass
+        finally:
+            self._batches.close()
+
+    def _infer(self, batch: Batch) -> Iterator[Colored | Outcome]:
+        yield from infer(batch, self._method.predict, self._predict_exactly, self._say)
+
+    def _predict_exactly(self, lightness: torch.Tensor) -> torch.Tensor:
+        with self._exact_lock:
+            if self._exact is None:
+                self._exact = self._load_exact()
+        return self._exact.predict(lightness)
+
+    def _encode(self, colored: Colored) -> Iterator[Outcome]:
+        job = colored.photo.job
+        self._ledger.begin(job, self._marks.pop(job))
+        outcome = encode(colored, self._options)
+        if isinstance(outcome, Finished):
+            self._ledger.finish(job)
+        yield outcome
+
+
+def _names(item: Job | Batch | Colored) -> list[str]:
+    if isinstance(item, Job):
+        return [item.name]
+    if isinstance(item, Colored):
+        return [item.photo.job.name]
+    return [photo.job.name for photo in item.photos]
+
+
+def _set_vips_threads(count: int) -> None:
+    """Threads that libvips uses for one photo; 0 is its own choice (all cores)."""
+    pyvips.voperation.vips_lib.vips_concurrency_set(count)

@@ -1,0 +1,98 @@
+"""From what a person asked for to a run that can be iterated: device, weights, settings, ledger, engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from colorcli import __version__
+from colorcli.devices import choose_device, choose_precision, describe
+from colorcli.errors import UsageError
+from colorcli.items import Job
+from colorcli.loader import LoadedMethod, load_method
+from colorcli.media.metadata import Provenance
+from colorcli.media.results import ResultOptions
+from colorcli.methods.registry import METHODS
+from colorcli.run.ledger import Ledger, settings_key
+from colorcli.run.local import Engine, LocalRun, Say
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked for, besides the files."""
+
+    method: str
+    weights: Path | None  # None: the shipped ones
+    device: str  # "auto", "cpu", "cuda", "cuda:1", "mps"
+    precision: str  # "auto", "fp32", "bf16", "fp16"
+    size: int  # side of the network's input, pixels; 0: as the weights were trained
+    batch: int  # 0: automatic
+    workers: int  # 0: automatic
+    quality: int | None  # 1..100
+    saturation: float  # 0..10
+    compare: bool
+    provenance: bool
+    overwrite: bool
+    seed: int
+    verbosity: int  # -1 quiet .. 2 tracebacks
+
+
+@contextmanager
+def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[LocalRun]:
+    """The run for these jobs, holding the output folder's ledger until it is left.
+
+    Errors: UsageError, WeightsError before anything is written; ColorizeError if `out` cannot be used.
+    """
+    spec = METHODS[request.method]
+    if spec.needs_reference:
+        raise UsageError(f"{spec.name} needs a reference photo: colorize exemplar")
+    torch.manual_seed(request.seed)
+    device = choose_device(request.device)
+    dtype = choose_precision(request.precision, device, spec.half)
+
+    def load(precision: torch.dtype) -> LoadedMethod:
+        return load_method(spec.name, weights=request.weights, device=device, dtype=precision)
+
+    method = load(dtype)
+    size = request.size or method.size
+    precision = str(dtype).removeprefix("torch.")
+    say(f"{spec.title} at {size} px on {describe(device)}, {precision}")
+    options = ResultOptions(
+        saturation=request.saturation,
+        quality=request.quality,
+        provenance=Provenance(f"colorize {__version__}", spec.name, method.sha256) if request.provenance else None,
+        compare=request.compare,
+    )
+    decides = {  # everything besides the photo that decides the result
+        "version": __version__,
+        "method": spec.name,
+        "weights": method.sha256,
+        "size": size,
+        "precision": precision,
+        "device": device.type,
+        "saturation": options.saturation,
+        "quality": options.quality,
+        "compare": options.compare,
+        "provenance": request.provenance,
+    }
+    ledger = Ledger(out, settings_key(decides))
+    try:
+        engine = Engine.plan(device, len(jobs), batch=request.batch, workers=request.workers)
+        yield LocalRun(
+            jobs,
+            method,
+            lambda: load(torch.float32),
+            ledger,
+            options,
+            engine,
+            size=size,
+            overwrite=request.overwrite,
+            say=say,
+            verbosity=request.verbosity,
+        )
+    finally:
+        ledger.close()

@@ -1,0 +1,10 @@
+"""The stages that turn a file into a coloured file; `colorcli.run` connects them with bounded queues.
+
+    Job --decode--> Photo --batch--> Batch --infer--> Colored --recombine, encode--> Finished
+          |                            |                          |
+          +----------- Failure --------+-------- Failure ---------+
+
+decode reads a photo's lightness at the network's size; batch groups like shapes; infer predicts chroma; recombine
+finds how chroma follows lightness; encode reopens the photo, joins its own full lightness with the chroma and writes.
+The full photo is never in memory: decode and encode stream it.
+"""

@@ -1,0 +1,45 @@
+"""Photo -> Batch: photos of one shape go through the network together."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+
+from colorcli.items import Batch, Photo
+
+_WAITING_BATCHES = 4  # photos of rare shapes wait until this many batches' worth is waiting
+
+
+class Batcher:
+    """Groups photos by shape and gives a batch when one is full, or when too many wait.
+
+    size: photos in a batch. The number of waiting photos is bounded by 4 x size.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._waiting: OrderedDict[tuple[int, ...], list[Photo]] = OrderedDict()
+
+    def add(self, photo: Photo) -> Iterator[Batch]:
+        """Take one photo; yields the batches that became ready, the oldest shape first when too many wait."""
+        shape = tuple(photo.lightness.shape)
+        group = self._waiting.setdefault(shape, [])
+        group.append(photo)
+        if len(group) >= self.size:
+            yield make_batch(self._waiting.pop(shape))
+        elif sum(map(len, self._waiting.values())) >= _WAITING_BATCHES * self.size:
+            _, oldest = self._waiting.popitem(last=False)
+            yield make_batch(oldest)
+
+    def rest(self) -> Iterator[Batch]:
+        """What still waits, as smaller batches."""
+        while self._waiting:
+            _, photos = self._waiting.popitem(last=False)
+            yield make_batch(photos)
+
+
+def make_batch(photos: list[Photo]) -> Batch:
+    """Photos of one shape as one Batch."""
+    return Batch(tuple(photos), torch.stack([photo.lightness for photo in photos]))  # B x (1, h, w) -> (B, 1, h, w)

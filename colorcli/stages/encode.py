@@ -1,0 +1,37 @@
+"""Colored -> Finished: chroma joined with the photo's own full lightness, written under its final name."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorcli.color.chroma import guide
+from colorcli.color.gamut import gamut_table
+from colorcli.errors import PhotoError
+from colorcli.items import Colored, Failure, Finished
+from colorcli.media.results import ResultOptions, write_result
+
+_NEARLY_GRAY = 4.0  # mean CIE chroma under which a person sees a gray picture
+
+
+@lru_cache(maxsize=1)
+def _gamut() -> NDArray[np.float32]:
+    table: NDArray[np.float32] = gamut_table().numpy()
+    return table
+
+
+def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
+    """Recombine and write one photo; what cannot be written is a Failure and leaves nothing behind."""
+    job = colored.photo.job
+    slope, offset = guide(colored.photo.lightness[None], colored.chroma[None])  # (1, 2, h, w)
+    maps = [part[0].permute(1, 2, 0).contiguous().numpy() for part in (slope, offset)]  # (1, 2, h, w) -> (h, w, 2)
+    try:
+        notes = write_result(job, maps[0], maps[1], _gamut(), options)
+    except PhotoError as error:
+        return Failure(job.name, "encode", str(error))
+    chroma = float(colored.chroma.norm(dim=0).mean()) * options.saturation
+    if chroma < _NEARLY_GRAY:
+        notes = (*notes, f"the result is nearly gray (mean chroma {chroma:.1f}): the network saw little to go by")
+    return Finished(job, notes)

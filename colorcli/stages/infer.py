@@ -1,0 +1,55 @@
+"""Batch -> Colored: the network, safe against too little memory and against non-finite half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from colorcli.items import Batch, Colored, Failure
+from colorcli.stages.batch import make_batch
+
+Predict = Callable[[Tensor], Tensor]  # (B, 1, h, w) CIE L -> (B, 2, h, w) CIE ab
+Say = Callable[[str], None]
+
+
+def infer(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Iterator[Colored | Failure]:
+    """Predict the chroma of a batch.
+
+    exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
+    the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
+    """
+    try:
+        chroma = predict(batch.lightness).cpu()  # (B, 2, h, w)
+    except torch.OutOfMemoryError:
+        yield from _in_halves(batch, predict, exact, say)
+        return
+    except RuntimeError as error:
+        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+            raise
+        yield from _in_halves(batch, predict, exact, say)
+        return
+    finite = torch.isfinite(chroma).flatten(1).all(1)  # (B, 2, h, w) -> (B,)
+    if not bool(finite.all()):
+        redo = ~finite
+        say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
+        chroma[redo] = exact(batch.lightness[redo]).cpu()
+    for photo, one in zip(batch.photos, chroma, strict=True):
+        if bool(torch.isfinite(one).all()):
+            yield Colored(photo, one)
+        else:
+            yield Failure(photo.job.name, "infer", "the network gave non-finite colour, also in fp32")
+
+
+def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Iterator[Colored | Failure]:
+    photos = batch.photos
+    if len(photos) == 1:
+        height, width = batch.lightness.shape[2:]
+        reason = f"not enough memory for one photo at {width}x{height}: try a smaller --size, or --device cpu"
+        yield Failure(photos[0].job.name, "infer", reason)
+        return
+    half = len(photos) // 2
+    say(f"out of memory with {len(photos)} photos at once: going on with {half}")
+    for part in (photos[:half], photos[half:]):
+        yield from infer(make_batch(list(part)), predict, exact, say)

@@ -1,0 +1,69 @@
+"""What lasts of a training run: its state for a resume, and the exported weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from colorcli.errors import ColorizeError
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write the run's state whole or not at all: `.part` in the same folder, flushed, renamed.
+
+    Raises ColorizeError if it cannot be written (disk full); the file that was there stays.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            torch.save(dict(state), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        raise ColorizeError(f"cannot write the checkpoint {path}: {error}; the earlier one is intact") from error
+
+
+def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a run's state for a resume.
+
+    identity: method, variant and network settings; a checkpoint of another identity is refused by name.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ColorizeError(f"nothing to resume: {path} does not exist") from None
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ColorizeError(f"the checkpoint {path} is damaged: {error}") from error
+    for key, wanted in identity.items():
+        if state["identity"].get(key) != wanted:
+            raise ColorizeError(f"{path} is of {key} = {state['identity'].get(key)!r}; this run has {wanted!r}")
+    return state
+
+
+@torch.no_grad()
+def recalibrate_norm(network: nn.Module, batches: list[torch.Tensor]) -> None:
+    """Set the batch norms' running statistics to the mean over these network inputs, (B, C, H, W) each."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches
+    training = network.training
+    network.train()
+    for batch in batches:
+        network(batch)
+    network.train(training)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def norm_statistics_are_finite(network: nn.Module) -> bool:
+    """False where a running mean or variance is infinite or NaN, as after a variance above 65504 was kept in fp16."""
+    return all(bool(torch.isfinite(buffer).all()) for name, buffer in network.named_buffers() if "running_" in name)

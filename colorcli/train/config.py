@@ -1,0 +1,164 @@
+"""What a training run is: a frozen dataclass, read from a recipe of differences, overridden from the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colorcli.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the run at one picture size."""
+
+    size: int  # side of the square crops, pixels, a multiple of 8
+    share: float  # of the whole run, 0..1; the shares of a run add up to 1
+    batch: int  # photos in a step
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """One run. The defaults train from scratch; a recipe holds only what differs."""
+
+    method: str
+    variant: str = "paper"
+    steps: int = 0  # optimiser steps; 0: until `minutes` are over
+    minutes: float = 0.0  # wall time of the run, over all its sittings; 0: until `steps` are done
+    stages: tuple[Stage, ...] = (Stage(64, 0.55, 64), Stage(128, 0.35, 32), Stage(256, 0.10, 16))
+    rate: float = 6e-4  # peak learning rate
+    warmup: int = 200  # steps of linear warm-up
+    schedule: str = "linear"  # after the warm-up: "linear" or "cosine" to zero, or "constant"
+    optimizer: str = "adamw"  # "adamw" or "adam"
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-4
+    clip: float = 1.0  # largest norm of the gradient; 0: not clipped
+    ema: float = 0.999  # decay of the averaged weights that are validated and exported; 0: none
+    freeze_norm: bool = False  # keep the batch norm statistics of `init`
+    train_only: tuple[str, ...] = ()  # prefixes of the parameters to train; empty: all
+    precision: str = "auto"  # "auto", "fp32" or "bf16" (autocast)
+    validate_minutes: float = 10.0
+    checkpoint_minutes: float = 4.0
+    validation_size: int = 128  # side at which validation photos are seen, pixels
+    validation_limit: int = 200  # photos
+    seed: int = 0
+    network: Mapping[str, Any] = field(default_factory=dict)  # settings of the network, e.g. attention = "cbam"
+    objective: Mapping[str, Any] = field(default_factory=dict)  # settings of the losses, e.g. delta = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps <= 0 and self.minutes <= 0:
+            raise UsageError("a training run needs an end: set steps or minutes")
+        if not self.stages or abs(sum(stage.share for stage in self.stages) - 1) > 1e-6:
+            raise UsageError("the shares of the stages must add up to 1")
+        for stage in self.stages:
+            if stage.size < 16 or stage.size % 8 or stage.batch < 1:
+                raise UsageError(f"a stage needs a size that is a multiple of 8 and a batch of at least 1: {stage}")
+        for name, choices in (
+            ("schedule", ("linear", "cosine", "constant")),
+            ("optimizer", ("adam", "adamw")),
+            ("precision", ("auto", "fp32", "bf16")),
+        ):
+            if getattr(self, name) not in choices:
+                raise UsageError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"ema must be in [0, 1), not {self.ema}")
+
+    def stage_at(self, progress: float) -> Stage:
+        """The stage at this part of the run, 0..1."""
+        reached = 0.0
+        for stage in self.stages:
+            reached += stage.share
+            if progress < reached:
+                return stage
+        return self.stages[-1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for logs and checkpoints."""
+        return dataclasses.asdict(self)
+
+
+def _coerce(name: str, value: Any, kind: Any) -> Any:
+    """A TOML or command-line value as the field's type, or UsageError."""
+    origin = typing.get_origin(kind)
+    try:
+        if kind is bool:
+            if isinstance(value, bool):
+                return value
+            return {"true": True, "false": False}[str(value).lower()]
+        if kind in (int, float, str):
+            if isinstance(value, bool):
+                raise ValueError
+            return kind(value)
+        if origin is tuple:
+            inner = typing.get_args(kind)[0]
+            values = value.split(",") if isinstance(value, str) else value
+            if inner is Stage:
+                return tuple(_stage(entry) for entry in values)
+            return tuple(inner(entry) for entry in values)
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{name} = {value!r} is not a {getattr(kind, '__name__', kind)}") from None
+    return value
+
+
+def _stage(entry: Any) -> Stage:
+    if isinstance(entry, str):  # "128:0.5:32" on the command line
+        size, share, batch = entry.split(":")
+        return Stage(int(size), float(share), int(batch))
+    unknown = set(entry) - {item.name for item in dataclasses.fields(Stage)}
+    if unknown:
+        raise UsageError(f"unknown key in a stage: {', '.join(sorted(unknown))}")
+    return Stage(**entry)
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """A recipe's differences from the defaults. Unknown keys are refused when the config is built."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """`key=value` and `network.key=value` from the command line."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes key=value, not {assignment!r}")
+        table, dot, inner = key.partition(".")
+        if dot:
+            values.setdefault(table, {})[inner] = _number_or_text(value)
+        else:
+            values[key] = value
+    return values
+
+
+def _number_or_text(value: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def build_config(method: str, *layers: Mapping[str, Any]) -> TrainConfig:
+    """Defaults, then each layer over the one before (recipe, then command line). Unknown keys raise UsageError."""
+    kinds = typing.get_type_hints(TrainConfig)
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if key not in kinds or key == "method":
+                raise UsageError(f"unknown training setting {key!r}; there are: {', '.join(sorted(kinds))}")
+            if key in ("network", "objective"):
+                merged[key] = {**merged.get(key, {}), **value}
+            else:
+                merged[key] = _coerce(key, value, kinds[key])
+    return TrainConfig(method=method, **merged)
