@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from colorcli.errors import WeightsError
+from colorcli.errors import ColorizeError, WeightsError
 
 _DESCRIPTION = "colorize"  # the metadata key that holds the description
 _FORMAT = 1
@@ -42,6 +42,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         description = json.loads(metadata[_DESCRIPTION])
     except (KeyError, ValueError):
         raise WeightsError(f"{path} holds tensors, but not colorize's description of them") from None
+    if not isinstance(description, dict):
+        raise WeightsError(f"{path} holds tensors, but not colorize's description of them")
     if description.get("format") != _FORMAT:
         raise WeightsError(f"{path} is of format {description.get('format')}; this version reads {_FORMAT}")
     return Checkpoint(tensors, description)
@@ -62,8 +64,12 @@ def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, A
         tensors[name] = stored.cpu().contiguous()
     text = json.dumps({"format": _FORMAT, **description}, sort_keys=True)
     part = path.with_name(path.name + ".part")
-    part.write_bytes(save(tensors, metadata={_DESCRIPTION: text}))
-    part.replace(path)
+    try:
+        part.write_bytes(save(tensors, metadata={_DESCRIPTION: text}))
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ColorizeError(f"cannot write the weights {path}: {error}; an earlier file is intact") from error
 
 
 def fill(network: nn.Module, checkpoint: Checkpoint, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from colorcli.cli import auto, doctor, methods, samples, train, weights
+from colorcli.cli import auto, bench, doctor, methods, samples, train, weights
 
 app = typer.Typer(
     name="colorize",
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.command("auto")(auto.auto)
 app.command("train")(train.train)
+app.command("bench")(bench.bench)
 app.command("samples")(samples.samples)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)

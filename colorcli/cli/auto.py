@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.console import FAILED_FILES, Progress, reports_errors, say
+from colorcli.cli.console import FAILED_FILES, Progress, printable, reports_errors, say
 
 if TYPE_CHECKING:
     from colorcli.media.discover import Discovery
@@ -130,7 +130,7 @@ def _list(found: Discovery, as_json: bool) -> None:
         typer.echo(
             json.dumps({"file": str(job.source), "result": str(job.target)})
             if as_json
-            else f"{job.source} -> {job.target}"
+            else printable(f"{job.source} -> {job.target}")
         )
     for failure in found.failures:
         say(f"{failure.name}: FAILED ({failure.stage}): {failure.reason}")
@@ -143,4 +143,4 @@ def _close(counts: dict[str, int], skipped: int, out: Path, as_json: bool, quiet
         typer.echo(json.dumps({"summary": {**counts, "skipped": skipped}, "out": str(out)}))
     elif not quiet:
         parts = [f"{counts['done']} coloured", f"{counts['unchanged']} done before", f"{counts['failed']} failed"]
-        typer.echo(f"{', '.join(parts)}, {skipped} skipped -> {out}")
+        typer.echo(printable(f"{', '.join(parts)}, {skipped} skipped -> {out}"))

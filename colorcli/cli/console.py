@@ -20,9 +20,14 @@ INTERRUPTED = 130
 C = TypeVar("C", bound=Callable[..., Any])
 
 
+def printable(text: str) -> str:
+    """The text with the control characters and undecodable bytes of file names escaped; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def say(text: str) -> None:
-    """A line on stderr; control characters of file names are shown escaped."""
-    sys.stderr.write("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text) + "\n")
+    """A line on stderr."""
+    sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
 
 
@@ -39,11 +44,18 @@ def reports_errors(command: C) -> C:
             say(f"colorize: {error}")
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            say("colorize: interrupted; the same command goes on where it stopped")
+            say("colorize: interrupted; the same command goes on where it stopped (train: with --resume)")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # `colorize methods | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:  # a defect of ours, or a machine in trouble: still one line
+            if kwargs.get("verbose", 0) >= 2:
+                traceback.print_exc()
+            say(f"colorize: unexpected {type(error).__name__}: {error}")
+            raise typer.Exit(1) from None
 
     return wrapped  # type: ignore[return-value]
 
@@ -86,7 +98,7 @@ class Progress:
         else:
             from rich.text import Text
 
-            self._bar.console.print(Text(text))
+            self._bar.console.print(Text(printable(text)))
 
     def advance(self, text: str, *, always: bool = False) -> None:
         """One more file is through. Its line is shown off a terminal, and everywhere if it matters."""

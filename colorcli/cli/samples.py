@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from colorcli.cli.console import reports_errors
+from colorcli.cli.console import printable, reports_errors
 
 
 @reports_errors
@@ -16,4 +16,4 @@ def samples(folder: Annotated[Path, typer.Argument(help="Where to put them.", me
     from colorcli.media.samples import write_samples
 
     for path in write_samples(folder):
-        typer.echo(path)
+        typer.echo(printable(str(path)))

@@ -64,6 +64,8 @@ def train(
 
 
 def _line(entry: dict[str, Any]) -> str:
+    if entry["event"] == "note":
+        return str(entry["text"])
     figures = []
     for key, value in entry.items():
         if key in ("rate", "images/s"):

@@ -9,7 +9,11 @@ from colorcli.color.lab import lab_to_linear
 
 _LARGEST_CHROMA = 160.0  # no sRGB colour has more: blue has 133.8
 _HALVINGS = 22  # 160 / 2^22: far below an 8-bit step
-_SLACK = 1e-5  # of linear light, so that white and black themselves count as inside
+_SLACK = 1e-5  # of linear light: rounding, so that the gamut's own border counts as inside
+# Seen from gray, sRGB has one dent, before yellow: on the ray to pure yellow (chroma 97) red passes 1 at chroma 27,
+# rises to 1.0304 and comes back to 1 at its end. Red may pass 1 by this part of the green light, so that no colour of
+# sRGB loses chroma and the border has no jump; clipping it moves L by 0.28 at most.
+_DENT = 0.031
 
 
 def diamond_angle(a: Tensor, b: Tensor) -> Tensor:
@@ -29,17 +33,24 @@ def _direction(angle: Tensor) -> tuple[Tensor, Tensor]:
     return a / length, b / length
 
 
+def _inside(lab: Tensor) -> Tensor:
+    """Which colours sRGB can show, or nearly (see _DENT). (..., 3, H, W) -> (..., H, W)."""
+    red, green, blue = lab_to_linear(lab).unbind(-3)
+    most = 1 + _SLACK
+    lit = (red >= -_SLACK) & (green >= -_SLACK) & (blue >= -_SLACK)
+    return lit & (red <= most + _DENT * green) & (green <= most) & (blue <= most)
+
+
 def largest_chroma(lightness: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """The largest chroma inside sRGB on the ray from gray through (a, b) at this lightness.
 
-    Any equal shapes; a**2 + b**2 = 1. Found by halving, to 160 / 2^22. Returns 0..160.
+    Any equal shapes; a**2 + b**2 = 1. Found by halving, to 160 / 2^22. Returns 0..160. The dent before yellow is filled.
     """
     low, high = torch.zeros_like(lightness), torch.full_like(lightness, _LARGEST_CHROMA)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         lab = torch.stack((lightness, middle * a, middle * b)).unsqueeze(-1)  # (3, ...) -> (3, ..., 1)
-        linear = lab_to_linear(lab.reshape(3, -1, 1)).reshape(lab.shape[:-1])
-        inside = ((linear >= -_SLACK) & (linear <= 1 + _SLACK)).all(0)
+        inside = _inside(lab.reshape(3, -1, 1)).reshape(lab.shape[1:-1])
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
     return low
 
@@ -60,9 +71,11 @@ def fit_to_gamut(lab: Tensor) -> Tensor:
 
     lab: (..., 3, H, W). Returns the same shape.
     """
-    lightness, a, b = lab.unbind(-3)
-    chroma = torch.sqrt(a**2 + b**2)
-    some = chroma.clamp(min=1e-6)
-    limit = largest_chroma(lightness, a / some, b / some)
-    scale = (limit / some).clamp(max=1)
-    return torch.stack((lightness, a * scale, b * scale), dim=-3)
+    outside = ~_inside(lab)  # (..., H, W)
+    lightness, a, b = (plane[outside] for plane in lab.unbind(-3))  # few pixels: (P,) each
+    chroma = torch.sqrt(a**2 + b**2).clamp(min=1e-6)
+    scale = (largest_chroma(lightness, a / chroma, b / chroma) / chroma).clamp(max=1)
+    fitted = lab.clone()
+    for plane, values in ((1, a * scale), (2, b * scale)):
+        fitted.select(-3, plane)[outside] = values
+    return fitted

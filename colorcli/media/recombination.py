@@ -15,7 +15,6 @@ FloatArray = NDArray[np.float32]
 _WHITE = (95.05, 100.0, 108.9)
 _STEPS = 65_535  # linear light is looked up in this many steps: at black one is 0.05 of an 8-bit step
 _BLOCK = 1 / 16  # of a map's cell: interpolating four times fewer pixels halves the time of a 100-megapixel photo
-_TILE = 128  # pixels: libvips' tile side where operations want small tiles
 
 
 def recombine(
@@ -32,8 +31,10 @@ def recombine(
     keep, nothing = np.ones_like(slope[..., :1]), np.zeros_like(slope[..., :1])
     factor = enlarge(np.concatenate([keep, slope], axis=2), width, height)  # (h, w, 3) -> H x W
     addend = enlarge(np.concatenate([nothing, offset], axis=2), width, height)  # (h, w, 3) -> H x W
-    lab = _shared(lightness * factor + addend)
-    straight = _shared(_standard_rgb(lab, bits))
+    lab = lightness * factor + addend
+    straight = _standard_rgb(lab, bits)
+    # No tilecache for the images with several readers: a thread's buffers already serve them (measured: no gain), and
+    # libvips 8.18.7 crashed now and then in vips_buffer_unref_ref with threaded ones.
     # Most tiles are in gamut, and libvips computes only the branch a tile needs. A channel at either end of its range
     # is the cheap sign that a colour may be outside: the gamut's border maps to just those values.
     at_end = straight.maplut(_end_table(bits)).bandor()
@@ -94,11 +95,6 @@ def _standard_rgb(lab: pyvips.Image, bits: int) -> pyvips.Image:
     # a third faster: scaling the white scales the linear light up to table steps.
     linear = lab.Lab2XYZ(temp=[value * _STEPS for value in _WHITE]).XYZ2scRGB()
     return linear.cast("ushort").maplut(_encoding_table()).copy(interpretation="srgb")
-
-
-def _shared(image: pyvips.Image) -> pyvips.Image:
-    """The image, computed once per tile for its several readers, who come right after one another."""
-    return image.tilecache(tile_width=_TILE, tile_height=_TILE, max_tiles=64, threaded=True)
 
 
 @lru_cache(maxsize=1)

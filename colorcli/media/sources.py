@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyvips
-from PIL import Image
+from PIL import TiffImagePlugin
 
 from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
@@ -105,20 +107,32 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
 def _refuse_short_tiff(path: Path) -> None:
     """libtiff fills what an uncompressed file lacks with black; so the file's length is held against its header."""
     try:
-        with Image.open(path) as picture:
-            tags = getattr(picture, "tag_v2", {})
-            offsets = tags.get(273) or tags.get(324)  # StripOffsets, TileOffsets: TIFF 6.0
-            if tags.get(259, 1) != 1 or not offsets:
-                return
-            bits = sum(tags.get(258, (1,))) if len(tags.get(258, (1,))) > 1 else tags[258][0] * tags.get(277, 1)
-            needed = -(-tags[256] * bits // 8) * tags[257]
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError):
+        tags = _first_tiff_tags(path)
+        offsets = tags.get(273) or tags.get(324)  # StripOffsets, TileOffsets: TIFF 6.0
+        if tags.get(259, 1) != 1 or not offsets:
+            return
+        depths = tags.get(258, (1,))  # BitsPerSample
+        bits = sum(depths) if len(depths) > 1 else depths[0] * tags.get(277, 1)
+        needed = -(-tags[256] * bits // 8) * tags[257]
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, struct.error):
         return  # Pillow knows fewer kinds of TIFF than libtiff
     if min(offsets) + needed > path.stat().st_size:
         raise PhotoError(
             f"the file is damaged or cut short ({path.stat().st_size:,} bytes; its header announces more than "
             f"{needed:,}); copy or scan it again"
         )
+
+
+def _first_tiff_tags(path: Path) -> dict[int, Any]:
+    """The first directory's tags; by hand because Image.open warns of large pictures."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head[2:4] in (b"\x2b\x00", b"\x00\x2b"):  # BigTIFF
+            head += file.read(8)
+        directory = TiffImagePlugin.ImageFileDirectory_v2(head)
+        file.seek(directory.next)
+        directory.load(file)
+        return dict(directory)
 
 
 def _refuse_large(width: int, height: int, max_pixels: int) -> None:

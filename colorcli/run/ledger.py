@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
 
+Row = tuple[Any, ...]  # a row of the table below, without its target
 FOLDER = ".colorize"  # inside the output folder
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
@@ -84,13 +85,13 @@ class Ledger:
         self._rows.close()
         self._held.release()
 
-    def _row(self, job: Job) -> tuple[Any, ...] | None:
+    def _row(self, job: Job) -> Row | None:
         with self._lock:
             found = self._rows.execute(
                 "SELECT state, content, source_size, source_time, settings, size, time FROM results WHERE target = ?",
                 (self._name(job),),
             ).fetchone()
-        row: tuple[Any, ...] | None = found
+        row: Row | None = found
         return row
 
     def _name(self, job: Job) -> str:
@@ -120,13 +121,22 @@ class Ledger:
         same = (row[1], row[4]) == (mark.content, self._settings)
         return (Standing.DONE if same else Standing.STALE), mark
 
-    def begin(self, job: Job, mark: Mark) -> None:
-        """Note that this result is about to be written."""
+    def begin(self, job: Job, mark: Mark) -> Row | None:
+        """Note that this result is about to be written. Returns what was noted before, for `abandon`."""
+        before = self._row(job)
         with self._lock:
             self._rows.execute(
                 "INSERT OR REPLACE INTO results VALUES (?, 'begun', ?, ?, ?, ?, NULL, NULL)",
                 (self._name(job), mark.content, mark.size, mark.time, self._settings),
             )
+        return before
+
+    def abandon(self, job: Job, before: Row | None) -> None:
+        """Note that nothing was written after all: what lies there is no more ours than it was before."""
+        with self._lock:
+            self._rows.execute("DELETE FROM results WHERE target = ?", (self._name(job),))
+            if before is not None:
+                self._rows.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (self._name(job), *before))
 
     def finish(self, job: Job) -> None:
         """Note that this result lies whole under its final name."""

@@ -6,6 +6,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyvips
@@ -14,7 +15,7 @@ import torch
 from colorcli.errors import ColorizeError
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
-from colorcli.media.results import ResultOptions, part_path
+from colorcli.media.results import ResultOptions, comparison_path, part_path
 from colorcli.run.channel import Channel, Stopped
 from colorcli.run.ledger import Ledger, Mark, Standing
 from colorcli.stages.batch import Batcher
@@ -59,8 +60,10 @@ class Engine:
         workers = max(1, min(workers or cores, jobs))
         if device.type != "cpu":
             return Engine(batch or _AUTO_BATCH_GPU, workers, 1, 1)
-        lanes = max(1, min(cores, _LANES, jobs))
-        return Engine(batch or 1, workers, lanes, max(1, cores // lanes))
+        lanes = min(cores, _LANES)
+        # Not by the number of jobs: other thread counts give other last bits, and a photo alone (the last of a
+        # resumed run, say) must come out as it does in a folder.
+        return Engine(batch or 1, workers, max(1, min(lanes, jobs)), max(1, cores // lanes))
 
 
 class LocalRun:
@@ -100,7 +103,9 @@ class LocalRun:
     def __iter__(self) -> Iterator[Outcome]:
         """Run. Leaving the loop early, or an exception in it, stops the stages; files begun are finished or removed."""
         for leftover in self._ledger.leftovers():
-            part_path(leftover).unlink(missing_ok=True)
+            for target in (leftover, comparison_path(leftover)):
+                with suppress(OSError):  # its folder may have become a file since
+                    part_path(target).unlink()
         engine = self._engine
         pyvips.cache_set_max(0)  # libvips would keep whole decoded files
         _set_vips_threads(1 if len(self._jobs) > engine.workers else 0)
@@ -109,14 +114,15 @@ class LocalRun:
         threads += [threading.Thread(target=self._group, name="batch")]
         threads += [self._thread("infer", i, self._batches, self._infer, self._colored) for i in range(engine.lanes)]
         threads += [self._thread("encode", i, self._colored, self._encode, None) for i in range(engine.workers)]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             yield from self._outcomes
         finally:
             self.stop()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:  # an interrupt may come before all were started
+                    thread.join()
         if self._fatal is not None:
             raise self._fatal
 
@@ -160,15 +166,21 @@ class LocalRun:
     def _guarded(
         self, stage: str, work: Callable[..., Iterator[Photo | Colored | Outcome]], item: Job | Batch | Colored
     ) -> Iterator[Photo | Colored | Outcome]:
-        """What the stage makes of one item; an error that nobody foresaw becomes a Failure of that item alone."""
+        """What the stage makes of one item; an error that nobody foresaw becomes a Failure of that item alone.
+
+        A stage gives one thing per photo, in order: of a batch, the photos without an answer yet are the failed ones.
+        """
+        answered = 0
         try:
-            yield from work(item)
+            for made in work(item):
+                answered += 1
+                yield made
         except (Stopped, ColorizeError):
             raise
         except Exception as error:
             if self._verbosity >= _VERBOSE_TRACEBACK:
                 self._say(traceback.format_exc())
-            for name in _names(item):
+            for name in _names(item)[answered:]:
                 yield Failure(name, stage, f"unexpected {type(error).__name__}: {error}")
 
     def _feed(self) -> None:
@@ -206,6 +218,9 @@ class LocalRun:
                 self._batches.put(batch)
         except Stopped:
             pass
+        except BaseException as error:
+            self._fatal = error
+            self.stop()
         finally:
             self._batches.close()
 
@@ -220,10 +235,12 @@ class LocalRun:
 
     def _encode(self, colored: Colored) -> Iterator[Outcome]:
         job = colored.photo.job
-        self._ledger.begin(job, self._marks.pop(job))
+        before = self._ledger.begin(job, self._marks.pop(job))
         outcome = encode(colored, self._options)
         if isinstance(outcome, Finished):
             self._ledger.finish(job)
+        else:
+            self._ledger.abandon(job, before)
         yield outcome
 
 

@@ -19,27 +19,37 @@ def infer(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Iterator[
 
     exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
     the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
+    One answer per photo, in the batch's order.
     """
-    try:
-        chroma = predict(batch.lightness).cpu()  # (B, 2, h, w)
-    except torch.OutOfMemoryError:
+    chroma = _predicted(batch, predict, exact, say)
+    if chroma is None:
         yield from _in_halves(batch, predict, exact, say)
         return
-    except RuntimeError as error:
-        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
-            raise
-        yield from _in_halves(batch, predict, exact, say)
-        return
-    finite = torch.isfinite(chroma).flatten(1).all(1)  # (B, 2, h, w) -> (B,)
-    if not bool(finite.all()):
-        redo = ~finite
-        say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
-        chroma[redo] = exact(batch.lightness[redo]).cpu()
     for photo, one in zip(batch.photos, chroma, strict=True):
         if bool(torch.isfinite(one).all()):
             yield Colored(photo, one)
         else:
             yield Failure(photo.job.name, "infer", "the network gave non-finite colour, also in fp32")
+
+
+def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tensor | None:
+    """The chroma, (B, 2, h, w) on the CPU; None if memory did not suffice.
+
+    A function of its own: an exception that is being handled keeps the failed attempt's tensors in memory.
+    """
+    try:
+        chroma = predict(batch.lightness).cpu()  # (B, 2, h, w)
+        redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2, h, w) -> (B,)
+        if bool(redo.any()):
+            say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
+            chroma = chroma.clone()  # what inference mode made refuses changes
+            chroma[redo] = exact(batch.lightness[redo]).cpu()
+    except RuntimeError as error:
+        told = str(error)  # the CPU's allocator raises a plain RuntimeError
+        if isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "can't allocate memory" in told:
+            return None
+        raise
+    return chroma
 
 
 def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Iterator[Colored | Failure]:

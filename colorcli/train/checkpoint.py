@@ -41,9 +41,12 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
         raise ColorizeError(f"nothing to resume: {path} does not exist") from None
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ColorizeError(f"the checkpoint {path} is damaged: {error}") from error
+    found = state.get("identity") if isinstance(state, dict) else None
+    if not isinstance(found, dict):
+        raise ColorizeError(f"{path} is not a checkpoint of `colorize train`; weights are started from with --init")
     for key, wanted in identity.items():
-        if state["identity"].get(key) != wanted:
-            raise ColorizeError(f"{path} is of {key} = {state['identity'].get(key)!r}; this run has {wanted!r}")
+        if found.get(key) != wanted:
+            raise ColorizeError(f"{path} is of {key} = {found.get(key)!r}; this run has {wanted!r}")
     return state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,12 @@ class TrainConfig:
                 raise UsageError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema must be in [0, 1), not {self.ema}")
+        if not 0 < self.rate < math.inf:
+            raise UsageError(f"rate must be above 0, not {self.rate}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise UsageError(f"betas must be two numbers in [0, 1), not {self.betas}")
+        if self.validation_size < 16 or self.validation_size % 8:
+            raise UsageError(f"validation_size must be a multiple of 8, not {self.validation_size}")
 
     def stage_at(self, progress: float) -> Stage:
         """The stage at this part of the run, 0..1."""
@@ -91,7 +98,7 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
                 return value
             return {"true": True, "false": False}[str(value).lower()]
         if kind in (int, float, str):
-            if isinstance(value, bool):
+            if isinstance(value, bool) or (kind is int and isinstance(value, float) and not value.is_integer()):
                 raise ValueError
             return kind(value)
         if origin is tuple:
@@ -112,7 +119,7 @@ def _stage(entry: Any) -> Stage:
     unknown = set(entry) - {item.name for item in dataclasses.fields(Stage)}
     if unknown:
         raise UsageError(f"unknown key in a stage: {', '.join(sorted(unknown))}")
-    return Stage(**entry)
+    return Stage(int(entry["size"]), float(entry["share"]), int(entry["batch"]))
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -134,7 +141,10 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"--set takes key=value, not {assignment!r}")
         table, dot, inner = key.partition(".")
         if dot:
-            values.setdefault(table, {})[inner] = _number_or_text(value)
+            settings = values.setdefault(table, {})
+            if not isinstance(settings, dict):
+                raise UsageError(f"--set {assignment}: {table} has the value {settings!r} already")
+            settings[inner] = _number_or_text(value)
         else:
             values[key] = value
     return values
@@ -158,6 +168,8 @@ def build_config(method: str, *layers: Mapping[str, Any]) -> TrainConfig:
             if key not in kinds or key == "method":
                 raise UsageError(f"unknown training setting {key!r}; there are: {', '.join(sorted(kinds))}")
             if key in ("network", "objective"):
+                if not isinstance(value, Mapping):
+                    raise UsageError(f"{key} is a table of settings, {key}.NAME = ..., not {value!r}")
                 merged[key] = {**merged.get(key, {}), **value}
             else:
                 merged[key] = _coerce(key, value, kinds[key])

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,9 @@ def decode(data: bytes, side: int) -> Tensor:
             raise ValueError(str(error)) from error
     width, height = picture.size
     if width > _LONGEST_ASPECT * height or height > _LONGEST_ASPECT * width:
-        half_width = min(width, int(_LONGEST_ASPECT * height)) // 2
-        half_height = min(height, int(_LONGEST_ASPECT * width)) // 2
-        x, y = width // 2, height // 2
-        picture = picture.crop((x - half_width, y - half_height, x + half_width, y + half_height))
+        columns, rows = min(width, int(_LONGEST_ASPECT * height)), min(height, int(_LONGEST_ASPECT * width))
+        left, top = (width - columns) // 2, (height - rows) // 2
+        picture = picture.crop((left, top, left + columns, top + rows))
     scale = side / min(picture.size)
     if scale < 1:
         size = (max(round(picture.width * scale), side), max(round(picture.height * scale), side))
@@ -79,12 +79,12 @@ def _splits(shard: Path) -> dict[str, str]:
         return {row["member"]: row["split"] for row in csv.DictReader(rows) if row["shard"] == shard.name}
 
 
-def _members(source: Path) -> Iterator[tuple[str, bytes, bool]]:
-    """Name, bytes and whether it is held out, for every picture of a folder or shard."""
+def _members(source: Path) -> Iterator[tuple[str, Callable[[], bytes], bool]]:
+    """Name, reader of the bytes and whether it is held out, for every picture of a folder or shard."""
     if source.is_dir():
         for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in _PHOTO_ENDINGS and p.is_file()):
             name = path.relative_to(source).as_posix()
-            yield name, path.read_bytes(), zlib.crc32(name.encode()) % _HELD_OUT == 0
+            yield name, path.read_bytes, zlib.crc32(name.encode()) % _HELD_OUT == 0
     elif source.name.endswith(_SHARD_ENDINGS):
         splits = _splits(source)
         with tarfile.open(source) as shard:
@@ -94,11 +94,19 @@ def _members(source: Path) -> Iterator[tuple[str, bytes, bool]]:
                     continue
                 split = splits.get(member.name)
                 held_out = split == "val" if split else zlib.crc32(member.name.encode()) % _HELD_OUT == 0
-                yield member.name, stream.read(), held_out
+                yield member.name, partial(bytes, stream.read()), held_out
     elif source.suffix.lower() in _PHOTO_ENDINGS:
-        yield source.name, source.read_bytes(), False
+        yield source.name, source.read_bytes, False
     else:
         raise UsageError(f"{source} is neither a folder of photos nor a tar shard")
+
+
+def _until_damage(source: Path, damaged: list[str]) -> Iterator[tuple[str, Callable[[], bytes], bool]]:
+    """The members of a folder or shard up to where it cannot be read any further, which is noted in `damaged`."""
+    try:
+        yield from _members(source)
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        damaged.append(f"{source.name}: the rest is unreadable: {type(error).__name__}: {error}")
 
 
 def read_photos(
@@ -111,29 +119,30 @@ def read_photos(
     """
     photos = Photos()
 
-    def attempt(item: tuple[str, bytes, bool]) -> tuple[str, bool, Tensor | str]:
-        name, data, held_out = item
+    def attempt(item: tuple[str, Callable[[], bytes], bool]) -> tuple[str, bool, Tensor | str]:
+        name, read, held_out = item
         try:
-            return name, held_out, decode(data, side)
+            return name, held_out, decode(read(), side)
         except (OSError, ValueError) as error:
             return name, held_out, f"{type(error).__name__}: {error}"
 
     for source in sources:
         if not source.exists():
             raise UsageError(f"{source} does not exist")
-        members = _members(source)
+        members = _until_damage(source, photos.damaged)
         with ThreadPoolExecutor(workers) as pool:
-            try:
-                while chunk := list(islice(members, _READ_AHEAD)):
-                    for name, held_out, picture in pool.map(attempt, chunk):
-                        if isinstance(picture, str):
-                            photos.damaged.append(f"{source.name}/{name}: {picture}")
-                        else:
-                            (photos.validation if held_out else photos.train).append(picture)
-                    if report:
-                        report(len(photos.train) + len(photos.validation), len(photos.damaged))
-            except (tarfile.TarError, EOFError, zlib.error) as error:
-                photos.damaged.append(f"{source.name}: the rest of the shard is unreadable: {error}")
+            while chunk := list(islice(members, _READ_AHEAD)):
+                for name, held_out, picture in pool.map(attempt, chunk):
+                    if isinstance(picture, str):
+                        photos.damaged.append(f"{source.name}/{name}: {picture}")
+                    else:
+                        (photos.validation if held_out else photos.train).append(picture)
+                if report:
+                    report(len(photos.train) + len(photos.validation), len(photos.damaged))
+    if not photos.train and photos.validation:
+        photos.train.append(photos.validation.pop())  # the checksum held them all out
+    if not photos.validation and len(photos.train) > 1:
+        photos.validation.append(photos.train.pop())  # too few for the checksum to have chosen one
     if not photos.train:
         raise UsageError(f"no readable photo in {', '.join(map(str, sources))} ({len(photos.damaged)} damaged)")
     return photos
@@ -155,9 +164,9 @@ class Crops:
         return {"generator": self._generator.get_state(), "queue": list(self._queue)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken."""
+        """Go on where `state` was taken; pictures that are no longer there are left out."""
         self._generator.set_state(state["generator"])
-        self._queue = list(state["queue"])
+        self._queue = [index for index in state["queue"] if index < len(self._pictures)]
 
     def batch(self, count: int, size: int) -> Tensor:
         """(count, 3, size, size) float RGB 0..1. Pictures with a short side under `size` are passed over.

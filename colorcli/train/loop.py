@@ -170,7 +170,7 @@ class Run:
                 if not math.isfinite(losses[-1]):
                     kept = self.folder / "state.pt"
                     hint = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
-                    raise ColorizeError(f"the loss became {losses[-1]} at step {self.step}; {hint}; try a lower rate")
+                    raise ColorizeError(f"the loss or its gradient became {losses[-1]} at step {self.step}; {hint}; try a lower rate")
                 if self.minutes - marks["log"] >= 0.5:
                     speed = (self.images - images) / (60 * (self.minutes - marks["log"]))
                     self.log(
@@ -206,9 +206,8 @@ class Run:
             loss: Tensor = self.objective.loss(rgb.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self.config.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        value = float(loss.detach())
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf))
+        value = float(loss.detach()) if math.isfinite(norm) else norm  # such a gradient would spoil every weight
         if math.isfinite(value):
             self.optimizer.step()
             self._average()

@@ -25,9 +25,12 @@ class Objective:
         if unknown:
             raise UsageError(f"smsanet's objective has no setting {', '.join(sorted(unknown))}; it has: delta")
         self.network = network
-        self.delta = float(settings.get("delta", 1.0))
+        try:
+            self.delta = float(settings.get("delta", 1.0))
+        except (TypeError, ValueError):
+            self.delta = 0.0
         if not self.delta > 0:
-            raise UsageError(f"delta must be above 0, not {self.delta}")
+            raise UsageError(f"delta must be a number above 0, not {settings['delta']!r}")
 
     def loss(self, rgb: Tensor) -> Tensor:
         """rgb: (B, 3, H, W) float 0..1, sides multiples of 8. Returns the scalar loss.

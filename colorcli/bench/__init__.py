@@ -1,0 +1,1 @@
+"""Measuring: protocols whose numbers anyone can reproduce."""

@@ -1,0 +1,114 @@
+"""Quality of an automatic method by the papers' protocol: 256x256, L in, ab out, against the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from PIL import Image
+from torch import Tensor
+
+from colorcli.color.chroma import guide, join
+from colorcli.color.lab import lab_to_rgb, rgb_to_lab
+from colorcli.errors import UsageError
+from colorcli.loader import LoadedMethod
+from colorcli.metrics.colourfulness import colourfulness
+from colorcli.metrics.psnr import mean_squared_error, psnr
+from colorcli.metrics.ssim import ssim
+
+SIDE = 256  # pixels, the papers' protocol
+_GRAY_AT_SOURCE = 2.0  # colourfulness up to which an original is gray: it says nothing about colour
+_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    psnr: float  # dB, mean over photos
+    psnr_median: float
+    psnr_pooled: float  # dB of the mean squared error over all photos
+    ssim: float
+    colourfulness: float
+    photos: int
+
+
+def photographs(folder: Path | None, limit: int = 0) -> Iterator[tuple[str, Tensor]]:
+    """Name and (1, 3, 256, 256) uint8 RGB of each photo of a folder, or of scikit-image's wheel; stretched bicubic."""
+    if folder is None:
+        import skimage.data
+
+        sources = [(name, Image.fromarray(getattr(skimage.data, name)())) for name in _WHEEL]
+        for name, picture in sources[: limit or None]:
+            yield name, _squared(picture)
+        return
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
+    for path in paths[: limit or None]:
+        try:
+            with Image.open(path) as picture:
+                yield path.relative_to(folder).as_posix(), _squared(picture)
+        except OSError as error:
+            raise UsageError(f"{path} is not a readable photo: {error}") from error
+
+
+_WHEEL = ("astronaut", "chelsea", "coffee", "rocket")  # colour photographs that scikit-image's wheel carries
+
+
+def _squared(picture: Image.Image) -> Tensor:
+    rgb = picture.convert("RGB")
+    if rgb.size != (SIDE, SIDE):
+        rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
+
+
+def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: int = 0) -> tuple[list[Row], list[str]]:
+    """The rows *gray*, *flat tint* and the method's, and the names left out because they are gray at source.
+
+    The method's chroma takes the product's way to the photo: guided by lightness, kept inside the gamut.
+    flat tint knows the truth: every pixel gets the photo's own mean ab. Fewer than two photos raise UsageError.
+    """
+    side = size or method.size
+    figures: dict[str, list[tuple[float, float, float]]] = {}
+    gray: list[str] = []
+    for name, truth in photographs(folder, limit):
+        if float(colourfulness(truth)) <= _GRAY_AT_SOURCE:
+            gray.append(name)
+            continue
+        lab = rgb_to_lab(truth.float() / 255)
+        lightness = lab[:, :1]
+        tint = lab[:, 1:].mean((2, 3), keepdim=True).expand_as(lab[:, 1:])
+        small = F.interpolate(
+            lightness, (side, side), mode="bilinear", antialias=True
+        )  # (1, 1, 256, 256) -> (.., s, s)
+        results = {
+            "gray": lab_to_rgb(torch.cat((lightness, torch.zeros_like(tint)), dim=1)),
+            "flat tint": lab_to_rgb(torch.cat((lightness, tint), dim=1)),
+            method.spec.name: join(lightness, *guide(small, method.predict(small).cpu())),
+        }
+        for row, rgb in results.items():
+            eight_bit = (255 * rgb).round().to(torch.uint8)
+            error, likeness = mean_squared_error(truth, eight_bit), ssim(truth, eight_bit)
+            figures.setdefault(row, []).append((float(error), float(likeness), float(colourfulness(eight_bit))))
+        figures.setdefault("the truth", []).append((0.0, 1.0, float(colourfulness(truth))))
+    if len(figures.get("gray", [])) < 2:
+        raise UsageError(f"at least two colour photos are needed; {len(gray)} of those found are gray at source")
+    return [_row(name, values) for name, values in figures.items()], gray
+
+
+def _row(name: str, values: list[tuple[float, float, float]]) -> Row:
+    errors, likeness, colour = torch.tensor(values, dtype=torch.float64).unbind(1)  # (photos, 3) -> 3 x (photos,)
+    decibels = psnr(errors)
+    return Row(
+        name=name,
+        psnr=float(decibels.mean()),
+        psnr_median=float(decibels.quantile(0.5)),
+        psnr_pooled=float(psnr(errors.mean())),
+        ssim=float(likeness.mean()),
+        colourfulness=float(colour.mean()),
+        photos=len(values),
+    )

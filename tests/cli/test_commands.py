@@ -1,0 +1,161 @@
+"""The small commands: samples, methods, weights, doctor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from colorcli.checkpoints import store
+from colorcli.checkpoints.manifest import Entry, read_manifest, write_manifest
+from colorcli.methods.registry import METHODS
+
+Call = Callable[..., "object"]
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of shipped weights that holds the tiny network."""
+    monkeypatch.setattr(store, "shipped_folder", lambda name: tmp_path / "shipped" / name)
+    folder = tmp_path / "shipped" / "weights"
+    folder.mkdir(parents=True)
+    name = "smsanet-compact.safetensors"
+    (folder / name).write_bytes(tiny_weights.read_bytes())
+    sha256, size = store.sha256_of(tiny_weights), tiny_weights.stat().st_size
+    write_manifest(folder / "manifest.toml", [Entry(name, "smsanet", "compact", sha256, size, "MIT", "a test")])
+    return folder
+
+
+def test_samples_are_gray_photographs_and_stay(tmp_path: Path, colorize: Call, files_in: Call) -> None:
+    """Oracle: scikit-image's photographs weighted by BT.601, within 3 on average (JPEG 95); a second call changes
+    nothing, also not a file that a person changed."""
+    folder = tmp_path / "new" / "samples"
+    first = colorize("samples", folder)
+    assert first.code == 0 and first.err == ""
+    paths = [Path(line) for line in first.out.splitlines()]
+    assert len(paths) >= 3 and all(path.parent == folder for path in paths)
+    for path in paths:
+        picture = Image.open(path)
+        assert picture.mode == "L"
+        expected = getattr(data, path.stem)() @ (0.299, 0.587, 0.114)
+        assert np.abs(np.asarray(picture) - expected).mean() < 3
+    paths[0].write_bytes(b"mine")
+    before = files_in(folder)
+    assert colorize("samples", folder).out == first.out
+    assert files_in(folder) == before
+
+
+def test_samples_into_a_file_is_one_line(tmp_path: Path, colorize: Call) -> None:
+    """Oracle: exit 1 with the reason."""
+    (tmp_path / "file").touch()
+    answer = colorize("samples", tmp_path / "file")
+    assert answer.code == 1 and "cannot write the samples" in answer.err and len(answer.err.splitlines()) == 1
+
+
+def test_methods_json_tells_the_facts(shipped: Path, colorize: Call) -> None:
+    """Oracle: the registry and the manifest."""
+    answer = colorize("methods", "--json")
+    assert answer.code == 0
+    rows = {row["name"]: row for row in json.loads(answer.out)}
+    assert list(rows) == [spec.name for spec in METHODS]
+    for spec in METHODS:
+        assert (rows[spec.name]["task"], rows[spec.name]["year"]) == (spec.task, spec.year)
+        assert rows[spec.name]["variants"] == list(spec.variants)
+    size = (shipped / "smsanet-compact.safetensors").stat().st_size
+    expected = [{"file": "smsanet-compact.safetensors", "variant": "compact", "bytes": size}]
+    assert rows["smsanet"]["weights"] == expected and rows["siggraph17"]["weights"] == []
+    (shipped / "smsanet-compact.safetensors").unlink()
+    assert json.loads(colorize("methods", "--json").out)[0]["weights"] == []
+
+
+def test_methods_table_names_each_method(shipped: Path, colorize: Call) -> None:
+    """Oracle: the registry."""
+    answer = colorize("methods")
+    assert answer.code == 0 and all(spec.name in answer.out for spec in METHODS) and "none" in answer.out
+
+
+def test_weights_list(shipped: Path, colorize: Call) -> None:
+    """Oracle: the manifest, field by field; a missing file is told."""
+    (line,) = colorize("weights", "list", "--json").out.splitlines()
+    (entry,) = read_manifest(shipped / "manifest.toml")
+    assert json.loads(line) == {
+        "file": entry.file,
+        "method": "smsanet",
+        "variant": "compact",
+        "sha256": entry.sha256,
+        "bytes": entry.bytes,
+        "licence": "MIT",
+        "source": "a test",
+        "present": True,
+    }
+    (shipped / entry.file).unlink()
+    assert "MISSING" in colorize("weights", "list").out
+    assert json.loads(colorize("weights", "list", "--json").out)["present"] is False
+
+
+def test_weights_path(shipped: Path, colorize: Call) -> None:
+    """Oracle: the file is there; a method without weights exits 4, an unknown one as well."""
+    answer = colorize("weights", "path", "smsanet")
+    assert (answer.code, answer.out) == (0, f"{shipped / 'smsanet-compact.safetensors'}\n")
+    assert colorize("weights", "path", "siggraph17").code == 4
+
+
+def test_weights_verify(shipped: Path, colorize: Call) -> None:
+    """Oracle: whole: exit 0 and a line each; one bit flipped: exit 4 with the mend."""
+    assert colorize("weights", "verify").out == "smsanet-compact.safetensors: whole\n"
+    assert colorize("weights", "verify", "-q").out == ""
+    path = shipped / "smsanet-compact.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    answer = colorize("weights", "verify")
+    assert answer.code == 4 and "damaged" in answer.err and "pip install --force-reinstall colorize" in answer.err
+
+
+def test_the_weights_of_this_tree_are_whole(colorize: Call) -> None:
+    """Oracle: the manifest that ships: size and sha256 of every file in it."""
+    answer = colorize("weights", "verify")
+    entries = read_manifest(store.shipped_folder("weights") / "manifest.toml")
+    assert answer.code == 0, answer.err
+    assert answer.out.splitlines() == [f"{entry.file}: whole" for entry in entries]
+
+
+def test_weights_export(tiny_weights: Path, tmp_path: Path, colorize: Call) -> None:
+    """Oracle: the exported folder's own manifest verifies; the bytes are the run's; a second export replaces it."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "weights.safetensors").write_bytes(tiny_weights.read_bytes())
+    for source in (tmp_path / "run", tiny_weights):
+        answer = colorize("weights", "export", source, "-o", tmp_path / "weights")
+        assert answer.code == 0 and store.sha256_of(tiny_weights) in answer.out
+    (entry,) = read_manifest(tmp_path / "weights" / "manifest.toml")
+    assert (entry.method, entry.variant, entry.bytes) == ("smsanet", "compact", tiny_weights.stat().st_size)
+    assert (tmp_path / "weights" / entry.file).read_bytes() == tiny_weights.read_bytes()
+    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == [entry.file, "manifest.toml"]
+
+
+def test_weights_export_of_nothing_exits_4(tmp_path: Path, colorize: Call) -> None:
+    """Oracle: a run's folder without exported weights."""
+    (tmp_path / "run").mkdir()
+    answer = colorize("weights", "export", tmp_path / "run", "-o", tmp_path / "weights")
+    assert answer.code == 4 and not (tmp_path / "weights").exists()
+
+
+def test_doctor(colorize: Call) -> None:
+    """Oracle: exit 0 where the tests run; JSON and screen tell the same findings."""
+    screen, listed = colorize("doctor"), colorize("doctor", "--json")
+    assert screen.code == listed.code == 0, screen.out
+    findings = json.loads(listed.out)
+    assert all(finding["sound"] for finding in findings)
+    assert len(screen.out.splitlines()) == len(findings) and "libvips" in screen.out
+
+
+def test_doctor_exits_1_where_something_is_broken(shipped: Path, colorize: Call) -> None:
+    """Oracle: missing weights are BAD."""
+    (shipped / "smsanet-compact.safetensors").unlink()
+    answer = colorize("doctor")
+    assert answer.code == 1 and any(line.startswith("BAD  weights") for line in answer.out.splitlines())

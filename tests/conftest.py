@@ -1,0 +1,156 @@
+"""What the tests share: a tiny network's weights, small photographs, and the command line, in and out of process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner
+
+Bytes = NDArray[np.uint8]
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # in scikit-image's wheel; nothing is downloaded
+# SIGINT is ignored by what a shell without job control starts in the background; a person's terminal never does that.
+_LAUNCH = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from colorcli.cli import main; main()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random SMSANet of 4 to 8 channels at 64 px: milliseconds per photo; chroma of about 25, so never gray."""
+    import torch
+
+    from colorcli.checkpoints.load import write_checkpoint
+    from colorcli.methods.smsanet.network import SMSANet
+
+    return _write_tiny(tmp_path_factory.mktemp("weights") / "tiny.safetensors", 0, torch, SMSANet, write_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def other_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same shape with other random values."""
+    import torch
+
+    from colorcli.checkpoints.load import write_checkpoint
+    from colorcli.methods.smsanet.network import SMSANet
+
+    return _write_tiny(tmp_path_factory.mktemp("weights") / "other.safetensors", 1, torch, SMSANet, write_checkpoint)
+
+
+def _write_tiny(path: Path, seed: int, torch: Any, network: Any, write: Callable[..., None]) -> Path:
+    widths = (4, 4, 8, 8)
+    torch.manual_seed(seed)
+    description = {
+        "method": "smsanet",
+        "variant": "compact",
+        "network": {"widths": list(widths)},
+        "size": 64,
+        "licence": "MIT",
+        "source": "random values, for tests",
+    }
+    write(path, network(widths=widths), description)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photograph() -> Callable[..., Bytes]:
+    """photograph(name, width, height): a photograph of scikit-image at that size, (height, width, 3) uint8 RGB."""
+    from skimage import data
+
+    def make(name: str, width: int, height: int) -> Bytes:
+        picture = Image.fromarray(getattr(data, name)())
+        return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def put_photo(photograph: Callable[..., Bytes]) -> Callable[..., Path]:
+    """put_photo(path, name, width, height): writes a grayed photograph in the format of the path's suffix."""
+
+    def put(path: Path, name: str = "astronaut", width: int = 96, height: int = 96) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stream:  # a stream: Pillow takes no name that is not UTF-8
+            kind = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}[path.suffix]
+            Image.fromarray(photograph(name, width, height)).convert("L").save(stream, kind)
+        return path
+
+    return put
+
+
+@pytest.fixture
+def photos(tmp_path: Path, put_photo: Callable[..., Path]) -> Path:
+    """A folder of four small PNGs: three of one shape, one of another."""
+    for name in PHOTOGRAPHS:
+        put_photo(tmp_path / "photos" / f"{name}.png", name, 96, 72 if name == "rocket" else 96)
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def colorize() -> Callable[..., Answer]:
+    """colorize("auto", folder, ...): the command line in this process."""
+    from colorcli.cli import app
+
+    def call(*arguments: object) -> Answer:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+        return Answer(result.exit_code, result.stdout, result.stderr)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def auto(colorize: Callable[..., Answer], tiny_weights: Path) -> Callable[..., Answer]:
+    """auto(folder, ..., out=OUT): `colorize auto` with the tiny network."""
+
+    def call(*arguments: object, out: Path, weights: Path = tiny_weights) -> Answer:
+        return colorize("auto", *arguments, "-o", out, "--weights", weights)
+
+    return call
+
+
+@pytest.fixture
+def start_colorize() -> Callable[..., subprocess.Popen[str]]:
+    """start_colorize("auto", ...): the command line in a process of its own, to be signalled."""
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", _LAUNCH, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def files_in() -> Callable[[Path], dict[str, bytes]]:
+    """files_in(folder): every file below it by its relative name, the ledger's own left out."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and ".colorize" not in path.relative_to(folder).parts
+        }
+
+    return read

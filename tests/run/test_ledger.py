@@ -1,0 +1,258 @@
+"""Ledger: a result is recognised by content, settings and weights; what is not ours is never taken for ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colorcli.errors import ColorizeError
+from colorcli.items import Job
+from colorcli.run.ledger import FOLDER, Ledger, Standing, settings_key
+
+_SETTINGS = settings_key({"weights": "aa", "size": 256})
+_LATER = 10**9  # ns added to a file's time where a test must not hang on the clock's grain
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(b"source")
+    return Job(tmp_path / "in" / "a.jpg", tmp_path / "out" / "sub" / "a.jpg", "sub/a.jpg")
+
+
+def _make(job: Job, settings: str = _SETTINGS, content: bytes = b"result") -> None:
+    """What a run does with one job."""
+    ledger = Ledger(_out(job), settings)
+    _, mark = ledger.look(job)
+    ledger.begin(job, mark)
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    job.target.write_bytes(content)
+    ledger.finish(job)
+    ledger.close()
+
+
+def _out(job: Job) -> Path:
+    return job.target.parents[job.name.count("/")]
+
+
+def _look(job: Job, settings: str = _SETTINGS) -> Standing:
+    ledger = Ledger(_out(job), settings)
+    try:
+        return ledger.look(job)[0]
+    finally:
+        ledger.close()
+
+
+def _later(path: Path) -> None:
+    facts = path.stat()
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + _LATER))
+
+
+def test_new_then_done(job: Job) -> None:
+    """Oracle: the Standing's definitions."""
+    assert _look(job) is Standing.NEW
+    _make(job)
+    assert _look(job) is Standing.DONE
+
+
+def test_a_removed_result_is_new(job: Job) -> None:
+    """Oracle: there is nothing that could be replaced."""
+    _make(job)
+    job.target.unlink()
+    assert _look(job) is Standing.NEW
+
+
+def test_a_touched_source_of_the_same_content_is_done(job: Job) -> None:
+    """Oracle: content decides; a copied tree with new times is not coloured again."""
+    _make(job)
+    _later(job.source)
+    assert _look(job) is Standing.DONE
+
+
+@pytest.mark.parametrize("content", [b"longer than before", b"ecruos"], ids=["other size", "same size"])
+def test_changed_content_is_stale(job: Job, content: bytes) -> None:
+    """Oracle: the result is of another photo now; made again without --overwrite, since it is ours."""
+    _make(job)
+    job.source.write_bytes(content)
+    _later(job.source)
+    assert _look(job) is Standing.STALE
+
+
+@pytest.mark.parametrize("changed", [{"weights": "bb", "size": 256}, {"weights": "aa", "size": 128}])
+def test_changed_settings_or_weights_are_stale(job: Job, changed: dict[str, object]) -> None:
+    """Oracle: everything that decides the pixels is in the key."""
+    _make(job)
+    assert _look(job, settings_key(changed)) is Standing.STALE
+
+
+def test_settings_key_ignores_order_and_tells_types_apart() -> None:
+    """Oracle: equal settings give equal keys; None, 0 and "0" differ."""
+    assert settings_key({"a": 1, "b": 2.5}) == settings_key({"b": 2.5, "a": 1})
+    assert len({settings_key({"quality": value}) for value in (None, 0, "0", 1)}) == 4
+
+
+@pytest.mark.parametrize("content", [b"edited by a person", b"RESULT"], ids=["other size", "same size"])
+def test_an_edited_result_is_foreign(job: Job, content: bytes) -> None:
+    """Oracle: retouching must not be lost: it needs --overwrite."""
+    _make(job)
+    job.target.write_bytes(content)
+    _later(job.target)
+    assert _look(job) is Standing.FOREIGN
+
+
+def test_a_file_that_nobody_noted_is_foreign(job: Job) -> None:
+    """Oracle: it was there before the first run."""
+    job.target.parent.mkdir(parents=True)
+    job.target.write_bytes(b"an old colouring")
+    assert _look(job) is Standing.FOREIGN
+
+
+def test_begun_but_killed(job: Job) -> None:
+    """Oracle: killed before the rename there is nothing (NEW); after it the file is ours (STALE). Both are left over."""
+    ledger = Ledger(_out(job), _SETTINGS)
+    ledger.begin(job, ledger.look(job)[1])
+    ledger.close()
+    assert _look(job) is Standing.NEW
+    job.target.parent.mkdir()
+    job.target.write_bytes(b"whole, but not noted")
+    assert _look(job) is Standing.STALE
+    ledger = Ledger(_out(job), _SETTINGS)
+    assert ledger.leftovers() == [job.target]
+    ledger.begin(job, ledger.look(job)[1])
+    ledger.finish(job)
+    assert ledger.leftovers() == []
+    ledger.close()
+
+
+def test_an_abandoned_result_leaves_no_claim(job: Job) -> None:
+    """Oracle: after a failed writing, a file that a person puts there is theirs (FOREIGN); nothing is left over."""
+    ledger = Ledger(_out(job), _SETTINGS)
+    before = ledger.begin(job, ledger.look(job)[1])
+    ledger.abandon(job, before)
+    assert ledger.leftovers() == []
+    ledger.close()
+    job.target.parent.mkdir()
+    job.target.write_bytes(b"somebody's")
+    assert _look(job) is Standing.FOREIGN
+
+
+def test_abandoning_restores_an_older_result(job: Job) -> None:
+    """Oracle: the older result still lies there and is what the ledger says of it."""
+    _make(job)
+    other = settings_key({"size": 1})
+    ledger = Ledger(_out(job), other)
+    ledger.abandon(job, ledger.begin(job, ledger.look(job)[1]))
+    ledger.close()
+    assert _look(job, other) is Standing.STALE
+    assert _look(job) is Standing.DONE
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"line\nend.jpg",
+        b"latin \xe9t\xe9.jpg",
+        "été 日本.jpg".encode(),
+        b"quote'\"; DROP TABLE results;--.jpg",
+        b"%s {0}.jpg",
+    ],
+    ids=["newline", "not UTF-8", "UTF-8", "SQL", "format"],
+)
+def test_odd_names(tmp_path: Path, name: bytes) -> None:
+    """Oracle: names are bytes to the file system; each one is found again, also among the leftovers."""
+    source, target = tmp_path / "a.jpg", tmp_path / "out" / os.fsdecode(name)
+    source.write_bytes(b"source")
+    target.parent.mkdir()
+    try:
+        target.touch()
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    target.unlink()
+    job = Job(source, target, "a.jpg")
+    _make(job)
+    assert _look(job) is Standing.DONE
+    ledger = Ledger(_out(job), _SETTINGS)
+    ledger.begin(job, ledger.look(job)[1])
+    assert ledger.leftovers() == [target]
+    ledger.close()
+
+
+def test_two_names_that_differ_in_bytes_are_two_rows(tmp_path: Path) -> None:
+    """Oracle: é in UTF-8 and é in Latin-1 are two files."""
+    jobs = []
+    for name in (b"\xc3\xa9.jpg", b"\xe9.jpg"):
+        target = tmp_path / "out" / os.fsdecode(name)
+        source = tmp_path / f"{len(jobs)}.jpg"
+        source.write_bytes(bytes(len(jobs) + 1))
+        jobs.append(Job(source, target, source.name))
+    try:
+        for job in jobs:
+            _make(job)
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    assert [_look(job) for job in jobs] == [Standing.DONE, Standing.DONE]
+    assert _look(Job(jobs[0].source, jobs[1].target, "0.jpg")) is Standing.STALE
+
+
+def test_a_missing_source_raises(job: Job) -> None:
+    """Oracle: the contract: OSError, which the decode stage turns into a Failure."""
+    job.source.unlink()
+    ledger = Ledger(_out(job), _SETTINGS)
+    with pytest.raises(OSError):
+        ledger.look(job)
+    ledger.close()
+
+
+def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path: Path) -> None:
+    """Oracle: another process's try, as two terminals would; the message says what to do."""
+    script = (
+        "import sys; from pathlib import Path; from colorcli.run.ledger import Ledger\n"
+        "try: Ledger(Path(sys.argv[1]), 'x').close(); print('held')\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+
+    def another() -> str:
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    first = Ledger(tmp_path, _SETTINGS)
+    with pytest.raises(ColorizeError, match="another run"):
+        Ledger(tmp_path, _SETTINGS)
+    refused = another()
+    assert refused.startswith("ColorizeError") and "another -o" in refused
+    first.close()
+    assert another() == "held\n"
+
+
+def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:
+    """Oracle: sqlite3 refuses the file; the message names it and says to remove it; the folder is let go of."""
+    (tmp_path / FOLDER).mkdir()
+    path = tmp_path / FOLDER / "ledger.sqlite3"
+    path.write_bytes(b"this is no database, but long enough to be looked at as one " * 20)
+    with pytest.raises(ColorizeError, match=r"ledger\.sqlite3 cannot be used.*remove it"):
+        Ledger(tmp_path, _SETTINGS)
+    path.unlink()
+    Ledger(tmp_path, _SETTINGS).close()
+
+
+def test_an_output_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    """Oracle: the system's own reason reaches the person."""
+    (tmp_path / "out").touch()
+    with pytest.raises(ColorizeError, match="cannot write into the output folder"):
+        Ledger(tmp_path / "out", _SETTINGS)
+
+
+def test_rows_survive_without_a_close(job: Job) -> None:
+    """Oracle: what a killed process committed is read by a second connection, through sqlite3 alone."""
+    ledger = Ledger(_out(job), _SETTINGS)
+    ledger.begin(job, ledger.look(job)[1])
+    rows = (
+        sqlite3.connect(_out(job) / FOLDER / "ledger.sqlite3").execute("SELECT target, state FROM results").fetchall()
+    )
+    ledger.close()
+    assert rows == [("sub/a.jpg", "begun")]

@@ -1,0 +1,78 @@
+"""open_run: requests that cannot be carried out are refused before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from colorcli.errors import ColorizeError, UsageError, WeightsError
+from colorcli.items import Job
+from colorcli.run.session import Request, open_run
+
+
+@pytest.fixture
+def request_(tiny_weights: Path) -> Request:
+    return Request(
+        method="smsanet",
+        weights=tiny_weights,
+        device="cpu",
+        precision="auto",
+        size=0,
+        batch=0,
+        workers=0,
+        quality=None,
+        saturation=1.0,
+        compare=False,
+        provenance=True,
+        overwrite=False,
+        seed=0,
+        verbosity=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"method": "nonsense"}, UsageError, "smsanet"),
+        ({"device": "toaster"}, UsageError, "cuda:N"),
+        ({"device": "cuda:99"}, UsageError, "CUDA devices were found"),
+        ({"precision": "fp8"}, UsageError, "fp16"),
+        ({"method": "siggraph17"}, WeightsError, "weights of smsanet"),
+        ({"weights": Path("nowhere.safetensors")}, WeightsError, "nowhere.safetensors"),
+    ],
+)
+def test_refusals_write_nothing(
+    request_: Request, tmp_path: Path, change: dict[str, object], error: type[ColorizeError], message: str
+) -> None:
+    """Oracle: the error's class, which carries the exit code; a message that names what there is; no output folder."""
+    job = Job(tmp_path / "a.png", tmp_path / "out" / "a.png", "a.png")
+    with (
+        pytest.raises(error, match=message),
+        open_run([job], tmp_path / "out", replace(request_, **change), lambda _: None),  # type: ignore[arg-type]
+    ):
+        pass
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_says_what_runs_where(request_: Request, tmp_path: Path) -> None:
+    """Oracle: the device is named (product.md), with the size that the weights were trained at."""
+    said: list[str] = []
+    job = Job(tmp_path / "a.png", tmp_path / "out" / "a.png", "a.png")
+    with open_run([job], tmp_path / "out", replace(request_, precision="fp32"), said.append):
+        pass
+    assert said == [said[0]] and said[0].startswith("SMSANet at 64 px on cpu") and said[0].endswith("float32")
+
+
+def test_the_folder_is_let_go_of(request_: Request, tmp_path: Path) -> None:
+    """Oracle: a second run in the same process is refused inside, and possible after."""
+    job = Job(tmp_path / "a.png", tmp_path / "out" / "a.png", "a.png")
+    with (
+        open_run([job], tmp_path / "out", request_, lambda _: None),
+        pytest.raises(ColorizeError, match="another run"),
+        open_run([job], tmp_path / "out", request_, lambda _: None),
+    ):
+        pass
+    with open_run([job], tmp_path / "out", request_, lambda _: None):
+        pass

@@ -1,0 +1,164 @@
+"""infer: safe against too little memory and against non-finite half precision."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorcli.items import Batch, Colored, Failure, Job, Photo, PhotoHeader
+from colorcli.stages.batch import make_batch
+from colorcli.stages.infer import infer
+
+_HEADER = PhotoHeader(10, 10, "L 8-bit", 8, False)
+
+
+def _batch(count: int) -> Batch:
+    photos = []
+    for number in range(count):
+        job = Job(Path(f"{number}.jpg"), Path(f"out/{number}.jpg"), f"{number}.jpg")
+        photos.append(Photo(job, _HEADER, torch.full((1, 8, 16), float(number))))
+    return make_batch(photos)
+
+
+def _double(lightness: Tensor) -> Tensor:
+    """(B, 1, h, w) -> (B, 2, h, w): each photo's own number, so that a mix-up shows."""
+    return torch.cat((lightness, 2 * lightness), dim=1)
+
+
+def _never(lightness: Tensor) -> Tensor:
+    raise AssertionError(f"fp32 was asked for {lightness.shape}")
+
+
+def _limited(fits: int, error: Callable[[], Exception]) -> Callable[[Tensor], Tensor]:
+    def predict(lightness: Tensor) -> Tensor:
+        if len(lightness) > fits:
+            raise error()
+        return _double(lightness)
+
+    return predict
+
+
+def _assert_colored(outcomes: list[Colored | Failure], numbers: range) -> None:
+    assert [type(outcome) for outcome in outcomes] == [Colored] * len(numbers)
+    for outcome, number in zip(outcomes, numbers, strict=True):
+        assert isinstance(outcome, Colored)
+        assert outcome.photo.job.name == f"{number}.jpg"
+        assert outcome.chroma.shape == (2, 8, 16)
+        assert bool((outcome.chroma[0] == number).all()) and bool((outcome.chroma[1] == 2 * number).all())
+
+
+def test_each_photo_gets_its_own_chroma() -> None:
+    """Oracle: the closed form of _double; exact. Nothing is said when nothing went wrong."""
+    said: list[str] = []
+    _assert_colored(list(infer(_batch(5), _double, _never, said.append)), range(5))
+    assert said == []
+
+
+_OUT_OF_MEMORY = {
+    "CUDA": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    "CPU": lambda: RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+    "MPS": lambda: RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+}
+
+
+@pytest.mark.parametrize("kind", _OUT_OF_MEMORY)
+def test_out_of_memory_halves_the_batch_and_says_so(kind: str) -> None:
+    """Oracle: all photos come out, in order; 7 photos with room for 2 need 7 -> 3+4 -> 1+2, 2+2: three halvings."""
+    said: list[str] = []
+    _assert_colored(list(infer(_batch(7), _limited(2, _OUT_OF_MEMORY[kind]), _never, said.append)), range(7))
+    assert len(said) == 3
+    assert said[0] == "out of memory with 7 photos at once: going on with 3"
+
+
+def test_one_photo_that_does_not_fit_is_a_failure() -> None:
+    """Oracle: the contract; the reason names the size and two ways out."""
+    outcomes = list(infer(_batch(2), _limited(0, _OUT_OF_MEMORY["CUDA"]), _never, lambda _: None))
+    assert [(type(outcome), getattr(outcome, "name", "")) for outcome in outcomes] == [
+        (Failure, "0.jpg"),
+        (Failure, "1.jpg"),
+    ]
+    for outcome in outcomes:
+        assert isinstance(outcome, Failure) and outcome.stage == "infer"
+        assert "16x8" in outcome.reason and "--size" in outcome.reason and "--device cpu" in outcome.reason
+
+
+class _Activations:
+    """Stands for the tensors of a network that is being run."""
+
+
+def test_the_failed_attempt_is_freed_before_the_next() -> None:
+    """Oracle: a weak reference. While an exception is handled its frames, and a GPU's tensors in them, stay alive."""
+    held: list[weakref.ref[_Activations]] = []
+
+    def predict(lightness: Tensor) -> Tensor:
+        if len(lightness) > 1:
+            activations = _Activations()
+            held.append(weakref.ref(activations))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        assert held and all(reference() is None for reference in held)
+        return _double(lightness)
+
+    _assert_colored(list(infer(_batch(4), predict, _never, lambda _: None)), range(4))
+
+
+def test_other_runtime_errors_are_not_taken_for_memory() -> None:
+    """Oracle: the contract; a shape error must not be hidden by halving."""
+
+    def broken(lightness: Tensor) -> Tensor:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        list(infer(_batch(2), broken, _never, lambda _: None))
+
+
+@torch.inference_mode()
+def _half(lightness: Tensor) -> Tensor:
+    """As real predictors are: under inference mode, whose tensors refuse changes; photos 1 and 2 overflow."""
+    chroma = _double(lightness)
+    chroma[lightness[:, 0, 0, 0] == 1] = torch.inf
+    chroma[lightness[:, 0, 0, 0] == 2, 0, 3, 3] = torch.nan  # a single pixel is enough
+    return chroma
+
+
+def test_non_finite_photos_are_redone_in_fp32() -> None:
+    """Oracle: fp32's values for just the photos that were non-finite; exact. It is said once."""
+    said: list[str] = []
+    asked: list[list[float]] = []
+
+    @torch.inference_mode()
+    def exact(lightness: Tensor) -> Tensor:
+        asked.append(lightness[:, 0, 0, 0].tolist())
+        return _double(lightness)
+
+    _assert_colored(list(infer(_batch(4), _half, exact, said.append)), range(4))
+    assert asked == [[1.0, 2.0]]
+    assert said == ["2 photo(s) came out non-finite in half precision and are redone in fp32"]
+
+
+def test_still_non_finite_is_a_failure_of_that_photo_alone() -> None:
+    """Oracle: the contract; no black or NaN picture is ever written."""
+
+    def exact(lightness: Tensor) -> Tensor:
+        chroma = _double(lightness)
+        chroma[lightness[:, 0, 0, 0] == 2] = torch.nan
+        return chroma
+
+    outcomes = list(infer(_batch(4), _half, exact, lambda _: None))
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert [(failure.name, failure.stage) for failure in failures] == [("2.jpg", "infer")]
+    assert "non-finite" in failures[0].reason and "fp32" in failures[0].reason
+    _assert_colored([outcome for outcome in outcomes if isinstance(outcome, Colored)][:2], range(2))
+    assert len(outcomes) == 4
+
+
+def test_fp32_that_does_not_fit_is_halved_too() -> None:
+    """Oracle: as for the first attempt: two photos redone at once do not fit, one does."""
+    said: list[str] = []
+    exact = _limited(1, _OUT_OF_MEMORY["CUDA"])
+    _assert_colored(list(infer(_batch(4), _half, exact, said.append)), range(4))
+    assert "out of memory with 4 photos at once: going on with 2" in said
