@@ -118,10 +118,10 @@ def colorize() -> Callable[..., Answer]:
 
 @pytest.fixture(scope="session")
 def auto(colorize: Callable[..., Answer], tiny_weights: Path) -> Callable[..., Answer]:
-    """auto(folder, ..., out=OUT): `colorize auto` with the tiny network."""
+    """auto(folder, ..., out=OUT): `colorize auto` with the tiny network, on the CPU also where there is a GPU."""
 
     def call(*arguments: object, out: Path, weights: Path = tiny_weights) -> Answer:
-        return colorize("auto", *arguments, "-o", out, "--weights", weights)
+        return colorize("auto", *arguments, "-o", out, "--weights", weights, "-d", "cpu")
 
     return call
 

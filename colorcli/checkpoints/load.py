@@ -35,7 +35,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
-        raise WeightsError(f"the weights {path} do not exist") from None
+        raise WeightsError(f"the weights {path} do not exist; without --weights the shipped ones are taken") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a whole safetensors file ({error})") from None
     try:

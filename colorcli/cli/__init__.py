@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
 from colorcli.cli import auto, bench, doctor, methods, samples, train, weights
@@ -40,4 +42,5 @@ def _colorize(
 
 def main() -> None:
     """The `colorize` command."""
+    logging.getLogger("pyvips").setLevel(logging.ERROR)  # what matters of a file is a note or a failure, by its name
     app()

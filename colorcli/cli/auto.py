@@ -20,7 +20,7 @@ _EXTENSIONS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "tif
 
 @reports_errors
 def auto(
-    inputs: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="INPUT...")],
+    inputs: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="INPUT")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results; the input's tree is mirrored.")],
     method: options.Method = "smsanet",
     weights: options.Weights = None,

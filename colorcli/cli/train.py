@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.console import reports_errors, say
+from colorcli.cli.console import reports_errors
+from colorcli.cli.training_view import TrainingView
 
 
 @reports_errors
@@ -18,7 +20,7 @@ def train(
         list[Path] | None,
         typer.Argument(
             help="Folders of photos and tar shards. Without: $COLORIZE_DATA, else a demonstration.",
-            metavar="[DATA]...",
+            metavar="DATA",
             envvar="COLORIZE_DATA",
         ),
     ] = None,
@@ -50,27 +52,18 @@ def train(
     overrides |= parse_assignments(assignments or [])
     request = TrainRequest(method, tuple(data or ()), out, recipe, init, resume, device, overrides)
 
-    def report(entry: dict[str, Any]) -> None:
-        import json
+    view = None if quiet or as_json else TrainingView()
 
+    def report(entry: dict[str, Any]) -> None:
         if as_json:
             typer.echo(json.dumps(entry))
-        elif not quiet:
-            say(_line(entry))
+        elif view is not None:
+            view.show(entry)
 
-    weights = run_training(request, report)
+    try:
+        weights = run_training(request, report)
+    finally:
+        if view is not None:
+            view.close()
     if not as_json:
         typer.echo(weights)
-
-
-def _line(entry: dict[str, Any]) -> str:
-    if entry["event"] == "note":
-        return str(entry["text"])
-    figures = []
-    for key, value in entry.items():
-        if key in ("rate", "images/s"):
-            figures.append(f"{key} {value:.3g}")
-        elif key not in ("event", "step", "images", "minutes"):
-            figures.append(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}")
-    place = f"step {entry['step']:>6}  {entry['images']:>8} images  {entry['minutes']:>7.1f} min"
-    return f"{place}  {entry['event']}: {', '.join(figures)}"

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.console import reports_errors
+from colorcli.cli.console import printable, reports_errors
+from colorcli.errors import WeightsError
 
 app = typer.Typer(help="List, find, verify and export weights.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -36,8 +37,9 @@ def list_(as_json: options.AsJson = False) -> None:
 def path(method: Annotated[str, typer.Argument(help="See `colorize methods`.")]) -> None:
     """Print where a method's weights lie."""
     from colorcli.checkpoints import store
+    from colorcli.methods.registry import METHODS
 
-    typer.echo(store.path_of(store.find(method)))
+    typer.echo(printable(str(store.path_of(store.find(METHODS[method].name)))))
 
 
 @app.command("verify")
@@ -47,10 +49,17 @@ def verify(quiet: options.Quiet = False) -> None:
     from colorcli.checkpoints import store
     from colorcli.checkpoints.manifest import read_manifest
 
+    damaged = []
     for entry in read_manifest(store.shipped_folder("weights") / "manifest.toml"):
-        store.verify(entry)
+        try:
+            store.verify(entry)
+        except WeightsError as error:
+            damaged.append(str(error))
+            continue
         if not quiet:
             typer.echo(f"{entry.file}: whole")
+    if damaged:
+        raise WeightsError("\n".join(damaged))
 
 
 @app.command("export")

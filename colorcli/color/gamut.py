@@ -11,9 +11,9 @@ _LARGEST_CHROMA = 160.0  # no sRGB colour has more: blue has 133.8
 _HALVINGS = 22  # 160 / 2^22: far below an 8-bit step
 _SLACK = 1e-5  # of linear light: rounding, so that the gamut's own border counts as inside
 # Seen from gray, sRGB has one dent, before yellow: on the ray to pure yellow (chroma 97) red passes 1 at chroma 27,
-# rises to 1.0304 and comes back to 1 at its end. Red may pass 1 by this part of the green light, so that no colour of
-# sRGB loses chroma and the border has no jump; clipping it moves L by 0.28 at most.
-_DENT = 0.031
+# rises to 1.0304 and comes back to 1 at its end. There red may pass 1, by this part of green x (1 - blue), so that no
+# colour of sRGB loses chroma and the border has no jump; clipping it moves L by 0.3 at most.
+_DENT = 0.04
 
 
 def diamond_angle(a: Tensor, b: Tensor) -> Tensor:
@@ -38,13 +38,13 @@ def _inside(lab: Tensor) -> Tensor:
     red, green, blue = lab_to_linear(lab).unbind(-3)
     most = 1 + _SLACK
     lit = (red >= -_SLACK) & (green >= -_SLACK) & (blue >= -_SLACK)
-    return lit & (red <= most + _DENT * green) & (green <= most) & (blue <= most)
+    return lit & (red <= most + _DENT * green * (1 - blue)) & (green <= most) & (blue <= most)
 
 
 def largest_chroma(lightness: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """The largest chroma inside sRGB on the ray from gray through (a, b) at this lightness.
 
-    Any equal shapes; a**2 + b**2 = 1. Found by halving, to 160 / 2^22. Returns 0..160. The dent before yellow is filled.
+    Any equal shapes; a**2 + b**2 = 1. Found by halving, to 160 / 2^22. Returns 0..160, the dent before yellow filled.
     """
     low, high = torch.zeros_like(lightness), torch.full_like(lightness, _LARGEST_CHROMA)
     for _ in range(_HALVINGS):

@@ -110,7 +110,7 @@ class Ledger:
             mark = Mark(content, facts.st_size, facts.st_mtime_ns)
         try:
             result = job.target.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the second is told when the result cannot be written
             return Standing.NEW, mark
         if row is None:
             return Standing.FOREIGN, mark

@@ -91,6 +91,7 @@ class LocalRun:
         self._exact: LoadedMethod | None = None
         self._exact_lock = threading.Lock()
         self._fatal: BaseException | None = None
+        self._threads: list[threading.Thread] = []
         workers, lanes = engine.workers, engine.lanes
         waiting = 2 * max(workers, engine.batch)
         self._todo: Channel[Job] = Channel(2 * workers)
@@ -114,20 +115,24 @@ class LocalRun:
         threads += [threading.Thread(target=self._group, name="batch")]
         threads += [self._thread("infer", i, self._batches, self._infer, self._colored) for i in range(engine.lanes)]
         threads += [self._thread("encode", i, self._colored, self._encode, None) for i in range(engine.workers)]
+        self._threads = threads
         try:
             for thread in threads:
                 thread.start()
             yield from self._outcomes
         finally:
-            self.stop()
-            for thread in threads:
-                if thread.ident is not None:  # an interrupt may come before all were started
-                    thread.join()
+            self.close()
         if self._fatal is not None:
             raise self._fatal
 
-    def stop(self) -> None:
-        """Let every stage finish the photo it has in hand and end."""
+    def close(self) -> None:
+        """Let every stage finish the photo it has in hand and end; returns when all have. Safe to call twice."""
+        self._stop()
+        for thread in self._threads:
+            if thread.ident is not None:  # an interrupt may come before all were started
+                thread.join()
+
+    def _stop(self) -> None:
         for channel in self._channels:
             channel.stop()
 
@@ -155,7 +160,7 @@ class LocalRun:
                 pass
             except BaseException as error:
                 self._fatal = error
-                self.stop()
+                self._stop()
             finally:
                 self._outcomes.close()
                 if sink is not None:
@@ -220,7 +225,7 @@ class LocalRun:
             pass
         except BaseException as error:
             self._fatal = error
-            self.stop()
+            self._stop()
         finally:
             self._batches.close()
 

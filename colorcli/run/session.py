@@ -82,7 +82,7 @@ def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iter
     ledger = Ledger(out, settings_key(decides))
     try:
         engine = Engine.plan(device, len(jobs), batch=request.batch, workers=request.workers)
-        yield LocalRun(
+        run = LocalRun(
             jobs,
             method,
             lambda: load(torch.float32),
@@ -94,5 +94,9 @@ def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iter
             say=say,
             verbosity=request.verbosity,
         )
+        try:
+            yield run
+        finally:
+            run.close()  # before the ledger that its threads write to
     finally:
         ledger.close()

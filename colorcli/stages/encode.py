@@ -31,7 +31,8 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
         notes = write_result(job, maps[0], maps[1], _gamut(), options)
     except PhotoError as error:
         return Failure(job.name, "encode", str(error))
-    chroma = float(colored.chroma.norm(dim=0).mean()) * options.saturation
+    # A person who asks for less saturation knows why the result is gray.
+    chroma = float(colored.chroma.norm(dim=0).mean()) * max(options.saturation, 1.0)
     if chroma < _NEARLY_GRAY:
         notes = (*notes, f"the result is nearly gray (mean chroma {chroma:.1f}): the network saw little to go by")
     return Finished(job, notes)

@@ -79,12 +79,17 @@ def _splits(shard: Path) -> dict[str, str]:
         return {row["member"]: row["split"] for row in csv.DictReader(rows) if row["shard"] == shard.name}
 
 
+def _chosen(name: str) -> bool:
+    """Whether a picture without an index is for validation."""
+    return zlib.crc32(name.encode(errors="surrogateescape")) % _HELD_OUT == 0
+
+
 def _members(source: Path) -> Iterator[tuple[str, Callable[[], bytes], bool]]:
     """Name, reader of the bytes and whether it is held out, for every picture of a folder or shard."""
     if source.is_dir():
         for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in _PHOTO_ENDINGS and p.is_file()):
             name = path.relative_to(source).as_posix()
-            yield name, path.read_bytes, zlib.crc32(name.encode()) % _HELD_OUT == 0
+            yield name, path.read_bytes, _chosen(name)
     elif source.name.endswith(_SHARD_ENDINGS):
         splits = _splits(source)
         with tarfile.open(source) as shard:
@@ -93,7 +98,7 @@ def _members(source: Path) -> Iterator[tuple[str, Callable[[], bytes], bool]]:
                 if stream is None or Path(member.name).suffix.lower() not in _PHOTO_ENDINGS:
                     continue
                 split = splits.get(member.name)
-                held_out = split == "val" if split else zlib.crc32(member.name.encode()) % _HELD_OUT == 0
+                held_out = split == "val" if split else _chosen(member.name)
                 yield member.name, partial(bytes, stream.read()), held_out
     elif source.suffix.lower() in _PHOTO_ENDINGS:
         yield source.name, source.read_bytes, False

@@ -170,12 +170,15 @@ class Run:
                 if not math.isfinite(losses[-1]):
                     kept = self.folder / "state.pt"
                     hint = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
-                    raise ColorizeError(f"the loss or its gradient became {losses[-1]} at step {self.step}; {hint}; try a lower rate")
+                    raise ColorizeError(
+                        f"the loss or its gradient became {losses[-1]} at step {self.step}; {hint}; try a lower rate"
+                    )
                 if self.minutes - marks["log"] >= 0.5:
                     speed = (self.images - images) / (60 * (self.minutes - marks["log"]))
                     self.log(
                         {
                             "event": "train",
+                            "progress": min(self.progress(), 1.0),
                             "size": stage.size,
                             "loss": sum(losses) / len(losses),
                             "rate": self.rate(),

@@ -43,12 +43,13 @@ def test_shipped_weights_are_taken_without_being_named(
 ) -> None:
     """Oracle: the same file named with --weights gives the same bytes."""
     _ship(shipped, tiny_weights)
-    assert colorize("auto", photos, "-o", tmp_path / "a").code == 0
+    assert colorize("auto", photos, "-o", tmp_path / "a", "-d", "cpu").code == 0
     assert auto(photos, out=tmp_path / "b").code == 0
     assert files_in(tmp_path / "a") == files_in(tmp_path / "b")
 
 
-def test_no_shipped_weights_exit_4(shipped: Path, photos: Path, tmp_path: Path, colorize: Call) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_no_shipped_weights_exit_4(photos: Path, tmp_path: Path, colorize: Call) -> None:
     """Oracle: exit 4, what to do, and no output folder."""
     answer = colorize("auto", photos, "-o", tmp_path / "out")
     assert answer.code == 4 and answer.out == ""
@@ -119,7 +120,7 @@ def test_dry_run_tells_failures(photos: Path, tmp_path: Path, auto: Call) -> Non
     assert [Path(json.loads(line)["result"]).name for line in answer.out.splitlines()] == _NAMES
 
 
-def test_dry_run_of_names_that_are_no_text(tmp_path: Path, put_photo: Callable[..., Path], tiny_weights: Path) -> None:
+def test_dry_run_of_names_that_are_no_text(tmp_path: Path, put_photo: Callable[..., Path]) -> None:
     """Oracle: a strict UTF-8 stdout, as most terminals' locales give, must not raise."""
     try:
         put_photo(tmp_path / "photos" / os.fsdecode(b"\xe9\n.png"))
@@ -236,12 +237,12 @@ def test_no_recursive_stays_in_the_folder(photos: Path, tmp_path: Path, auto: Ca
 
 
 def test_provenance_can_be_left_out(photos: Path, tmp_path: Path, auto: Call, tiny_weights: Path) -> None:
-    """Oracle: the weights' sha256 in the result's bytes (PNG keeps XMP as text), or not."""
-    auto(photos / "coffee.png", out=tmp_path / "with")
-    auto(photos / "coffee.png", "--no-provenance", out=tmp_path / "without")
+    """Oracle: the weights' sha256 in the result's bytes (JPEG keeps XMP as plain text), or not."""
+    auto(photos / "coffee.png", "--format", "jpg", out=tmp_path / "with")
+    auto(photos / "coffee.png", "--format", "jpg", "--no-provenance", out=tmp_path / "without")
     mark = store.sha256_of(tiny_weights).encode()
-    assert mark in (tmp_path / "with" / "coffee.png").read_bytes()
-    assert mark not in (tmp_path / "without" / "coffee.png").read_bytes()
+    assert mark in (tmp_path / "with" / "coffee.jpg").read_bytes()
+    assert mark not in (tmp_path / "without" / "coffee.jpg").read_bytes()
 
 
 def test_an_output_folder_that_is_a_file_exits_1(photos: Path, tmp_path: Path, auto: Call) -> None:

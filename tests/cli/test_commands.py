@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,8 @@ def test_methods_json_tells_the_facts(shipped: Path, colorize: Call) -> None:
     assert json.loads(colorize("methods", "--json").out)[0]["weights"] == []
 
 
-def test_methods_table_names_each_method(shipped: Path, colorize: Call) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_methods_table_names_each_method(colorize: Call) -> None:
     """Oracle: the registry."""
     answer = colorize("methods")
     assert answer.code == 0 and all(spec.name in answer.out for spec in METHODS) and "none" in answer.out
@@ -99,10 +101,12 @@ def test_weights_list(shipped: Path, colorize: Call) -> None:
 
 
 def test_weights_path(shipped: Path, colorize: Call) -> None:
-    """Oracle: the file is there; a method without weights exits 4, an unknown one as well."""
+    """Oracle: the file is there; a method without weights exits 4, an unknown one 2, with those that there are."""
     answer = colorize("weights", "path", "smsanet")
     assert (answer.code, answer.out) == (0, f"{shipped / 'smsanet-compact.safetensors'}\n")
     assert colorize("weights", "path", "siggraph17").code == 4
+    unknown = colorize("weights", "path", "nonsense")
+    assert unknown.code == 2 and "siggraph17" in unknown.err
 
 
 def test_weights_verify(shipped: Path, colorize: Call) -> None:
@@ -115,6 +119,18 @@ def test_weights_verify(shipped: Path, colorize: Call) -> None:
     path.write_bytes(content)
     answer = colorize("weights", "verify")
     assert answer.code == 4 and "damaged" in answer.err and "pip install --force-reinstall colorize" in answer.err
+
+
+def test_weights_verify_looks_at_every_file(shipped: Path, tiny_weights: Path, colorize: Call) -> None:
+    """Oracle: a manifest of three: missing, whole, damaged: exit 4, both bad ones named, the whole one told."""
+    (entry,) = read_manifest(shipped / "manifest.toml")
+    entries = [replace(entry, file=name) for name in ("a.safetensors", "b.safetensors", "c.safetensors")]
+    write_manifest(shipped / "manifest.toml", entries)
+    (shipped / "b.safetensors").write_bytes(tiny_weights.read_bytes())
+    (shipped / "c.safetensors").write_bytes(bytes(entry.bytes))
+    answer = colorize("weights", "verify")
+    assert answer.code == 4 and answer.out == "b.safetensors: whole\n"
+    assert "a.safetensors are missing" in answer.err and "c.safetensors is damaged" in answer.err
 
 
 def test_the_weights_of_this_tree_are_whole(colorize: Call) -> None:
@@ -135,7 +151,7 @@ def test_weights_export(tiny_weights: Path, tmp_path: Path, colorize: Call) -> N
     (entry,) = read_manifest(tmp_path / "weights" / "manifest.toml")
     assert (entry.method, entry.variant, entry.bytes) == ("smsanet", "compact", tiny_weights.stat().st_size)
     assert (tmp_path / "weights" / entry.file).read_bytes() == tiny_weights.read_bytes()
-    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == [entry.file, "manifest.toml"]
+    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == ["manifest.toml", entry.file]
 
 
 def test_weights_export_of_nothing_exits_4(tmp_path: Path, colorize: Call) -> None:

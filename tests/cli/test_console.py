@@ -36,7 +36,7 @@ def test_lines_off_a_terminal(verbosity: int, expected: list[str], capsys: pytes
 
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: product.md: count, rate and time left on stderr; failures above the bar, plain files not; names escaped."""
+    """Oracle: product.md: count and rate on stderr; failures above the bar, plain files not; names escaped."""
     terminal = _Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")

@@ -56,7 +56,7 @@ def test_killed_and_finished_equals_unbroken(
 ) -> None:
     """Oracle: an unbroken run's bytes; what bears a final name after the kill is whole; no .part after the finish."""
     out = tmp_path / "out"
-    process = start_colorize("auto", scans, "-o", out, "--weights", tiny_weights)
+    process = start_colorize("auto", scans, "-o", out, "--weights", tiny_weights, "-d", "cpu", "-j", "2")
     _wait_for_first(process, out)
     process.kill()
     process.communicate()
@@ -84,7 +84,7 @@ def test_interrupted_and_finished_equals_unbroken(
 ) -> None:
     """Oracle: exit 130, one line, no traceback, no .part even before the rerun; then the unbroken run's bytes."""
     out = tmp_path / "out"
-    process = start_colorize("auto", scans, "-o", out, "--weights", tiny_weights)
+    process = start_colorize("auto", scans, "-o", out, "--weights", tiny_weights, "-d", "cpu", "-j", "2")
     _wait_for_first(process, out)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""The wheel, built from a copy of this tree and installed beside nothing: weights and recipes are found, photos coloured."""
+"""The wheel, built from a copy of this tree: its weights and recipes are found, and it colours a photo."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_a_file_that_nobody_noted_is_foreign(job: Job) -> None:
 
 
 def test_begun_but_killed(job: Job) -> None:
-    """Oracle: killed before the rename there is nothing (NEW); after it the file is ours (STALE). Both are left over."""
+    """Oracle: killed before the rename there is nothing (NEW); after it the file is ours (STALE)."""
     ledger = Ledger(_out(job), _SETTINGS)
     ledger.begin(job, ledger.look(job)[1])
     ledger.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,18 +57,26 @@ def _pixels(path: Path) -> np.ndarray:
 
 def test_alone_or_in_a_folder_the_same_bytes(photos: Path, tmp_path: Path, auto: Auto, files_in: Auto) -> None:
     """Oracle: the promise: same bytes with --batch 1, here for every photo of the folder, coloured alone."""
-    assert auto(photos, out=tmp_path / "together").code == 0
+    assert auto(photos, "--batch", "1", out=tmp_path / "together").code == 0
     for photo in sorted(photos.iterdir()):
         assert auto(photo, "--batch", "1", out=tmp_path / "alone").code == 0
     together = files_in(tmp_path / "together")
     assert len(together) == 4 and together == files_in(tmp_path / "alone")
 
 
-def test_in_a_batch_the_same_to_one_step(photos: Path, tmp_path: Path, auto: Auto) -> None:
+def test_threads_do_not_change_a_byte(photos: Path, tmp_path: Path, auto: Auto, files_in: Auto) -> None:
+    """Oracle: the promise: the same bytes with one thread that decodes and encodes as with three."""
+    assert auto(photos, "-j", "1", out=tmp_path / "one").code == 0
+    assert auto(photos, "-j", "3", out=tmp_path / "three").code == 0
+    assert files_in(tmp_path / "one") == files_in(tmp_path / "three")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_in_a_batch_the_same_to_one_step(precision: str, photos: Path, tmp_path: Path, auto: Auto) -> None:
     """Oracle: the promise: one 8-bit step, since a batch may be computed in another order."""
-    assert auto(photos, "--batch", "4", out=tmp_path / "batched").code == 0
+    assert auto(photos, "--batch", "4", "--precision", precision, out=tmp_path / "batched").code == 0
     for photo in sorted(photos.iterdir()):
-        assert auto(photo, out=tmp_path / "alone").code == 0
+        assert auto(photo, "--precision", precision, out=tmp_path / "alone").code == 0
         difference = _pixels(tmp_path / "batched" / photo.name) - _pixels(tmp_path / "alone" / photo.name)
         assert np.abs(difference).max() <= 1
     different = _pixels(tmp_path / "alone" / "astronaut.png") - _pixels(tmp_path / "alone" / "chelsea.png")
@@ -265,7 +274,7 @@ def test_an_unforeseen_error_is_one_photos_failure(setting: Callable[[int], _Set
 def test_the_traceback_is_for_those_who_ask(setting: Callable[[int], _Setting]) -> None:
     """Oracle: product.md: no traceback unless -vv."""
 
-    def predict(lightness: Tensor) -> Tensor:
+    def predict(_: Tensor) -> Tensor:
         raise ZeroDivisionError("a defect")
 
     run = setting(1)
@@ -326,7 +335,7 @@ def test_photos_that_cannot_be_stacked_do_not_hang_the_run(
 ) -> None:
     """Oracle: the error comes out, though the batch stage, between full channels, is the one that broke."""
 
-    def broken(photos: object) -> None:
+    def broken(_: object) -> None:
         raise MemoryError("no room for a batch")
 
     monkeypatch.setattr("colorcli.stages.batch.make_batch", broken)
@@ -355,7 +364,7 @@ def test_leaving_the_loop_ends_every_stage(setting: Callable[[int], _Setting]) -
 
 
 def test_leftovers_of_a_killed_run_are_cleaned(setting: Callable[[int], _Setting]) -> None:
-    """Oracle: begun rows and the .part files beside them, of the result and of its comparison, as kill -9 leaves them."""
+    """Oracle: begun rows and .part files, of the result and of its comparison, as kill -9 leaves them."""
     run = setting(2)
     ledger = Ledger(run.out, "settings")
     for job in run.jobs:
@@ -385,7 +394,7 @@ def test_a_failed_writing_leaves_a_place_that_is_not_ours(
     assert run.jobs[0].target.read_bytes() == b"theirs"
 
 
-def _disk_full(*arguments: object, **options: object) -> None:
+def _disk_full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
@@ -396,3 +405,16 @@ def test_a_source_that_vanishes_is_a_failure(setting: Callable[[int], _Setting])
     outcomes = run.run()
     assert _names(outcomes, Finished) == ["00.png", "02.png"] and _names(outcomes, Failure) == ["01.png"]
     assert "No such file" in next(outcome for outcome in outcomes if isinstance(outcome, Failure)).reason
+
+
+def test_a_target_below_a_file_is_a_failure_of_the_writing(setting: Callable[[int], _Setting]) -> None:
+    """Oracle: the folder of a result is a file there: the failure speaks of the result, not of the source."""
+    run = setting(2)
+    run.out.mkdir()
+    (run.out / "sub").touch()
+    run.jobs[1] = replace(run.jobs[1], target=run.out / "sub" / "01.png")
+    outcomes = run.run()
+    assert _names(outcomes, Finished) == ["00.png"]
+    (failure,) = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert failure.stage == "encode" and "cannot be written" in failure.reason
+    assert (run.out / "sub").read_bytes() == b""

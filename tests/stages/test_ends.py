@@ -56,11 +56,13 @@ def test_encode_writes_the_chroma_onto_the_photos_lightness(photo: Photo) -> Non
     assert (np.abs(after[..., 0] - before[..., 0]) <= 1).mean() >= 0.999
 
 
-@pytest.mark.parametrize(("size", "told"), [(1.0, True), (20.0, False)])
-def test_encode_warns_of_a_nearly_gray_result(photo: Photo, size: float, told: bool) -> None:
-    """Oracle: mean chroma below 4, where a person sees gray."""
+@pytest.mark.parametrize(
+    ("size", "saturation", "told"), [(1.0, 1.0, True), (20.0, 1.0, False), (1.0, 9.0, False), (20.0, 0.0, False)]
+)
+def test_encode_warns_of_a_nearly_gray_result(photo: Photo, size: float, saturation: float, told: bool) -> None:
+    """Oracle: mean chroma below 4, where a person sees gray; not where a person asked for gray."""
     chroma = torch.full((2, 48, 88), size)
-    outcome = encode(Colored(photo, chroma), ResultOptions())
+    outcome = encode(Colored(photo, chroma), ResultOptions(saturation=saturation))
     assert isinstance(outcome, Finished)
     assert any("nearly gray" in note for note in outcome.notes) is told
 

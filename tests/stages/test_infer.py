@@ -109,7 +109,7 @@ def test_the_failed_attempt_is_freed_before_the_next() -> None:
 def test_other_runtime_errors_are_not_taken_for_memory() -> None:
     """Oracle: the contract; a shape error must not be hidden by halving."""
 
-    def broken(lightness: Tensor) -> Tensor:
+    def broken(_: Tensor) -> Tensor:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):

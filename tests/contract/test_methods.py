@@ -1,0 +1,167 @@
+"""What every registered method keeps, in every variant. A new method is tested here without a line being added,
+unless its predictor takes more than a lightness: then `Case.predict` learns how to call it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from colorcli.methods.registry import METHODS
+from colorcli.methods.spec import MethodSpec
+
+COMPACT_PARAMETERS = 8_000_000  # at inference: under 16 MiB in fp16
+VARIANTS = [(spec.name, variant) for spec in METHODS for variant in spec.variants]
+SETTINGS = [
+    pytest.param(spec.name, key, choice, id=f"{spec.name}-{key}-{choice}")
+    for spec in METHODS
+    for key, choices in spec.settings.items()
+    for choice in choices
+]
+
+
+@dataclass
+class Case:
+    """A method in one variant, built with random weights."""
+
+    spec: MethodSpec
+    variant: str
+    network: nn.Module
+    predictor: Any
+
+    def lightness(self, batch: int, rows: int, columns: int, seed: int = 0) -> Tensor:
+        """(batch, 1, rows x multiple, columns x multiple), CIE L."""
+        generator = torch.Generator().manual_seed(seed)
+        return 100 * torch.rand(batch, 1, rows * self.spec.multiple, columns * self.spec.multiple, generator=generator)
+
+    def predict(self, lightness: Tensor) -> Tensor:
+        """What the method answers; here is the place to give a reference or a film's other frames."""
+        if self.spec.needs_reference or self.spec.temporal:
+            raise NotImplementedError(f"say here how {self.spec.name} is called")
+        chroma: Tensor = self.predictor(lightness)
+        return chroma
+
+
+def _build(name: str, variant: str, **settings: Any) -> Case:
+    torch.manual_seed(0)
+    spec = METHODS[name]
+    network = spec.load("network")(**{**spec.variants[variant], **settings}).eval()
+    return Case(spec, variant, network, spec.load("predictor")(network))
+
+
+@pytest.fixture(scope="class", params=VARIANTS, ids="-".join)
+def case(request: pytest.FixtureRequest) -> Case:
+    return _build(*request.param)
+
+
+class TestEveryVariant:
+    """Run over every method and variant."""
+
+    @pytest.mark.parametrize(("batch", "rows", "columns"), [(1, 1, 1), (2, 2, 3), (1, 5, 1), (3, 4, 4)])
+    def test_any_multiple_gives_chroma_of_its_size(self, case: Case, batch: int, rows: int, columns: int) -> None:
+        """Oracle: the predictor's contract: (B, 1, H, W) -> (B, 2, H, W) float32, finite, for any multiple of the sides;
+        and not the same everywhere."""
+        lightness = case.lightness(batch, rows, columns)
+        kept = lightness.clone()
+        chroma = case.predict(lightness)
+        assert chroma.shape == (batch, 2, *lightness.shape[2:])
+        assert chroma.dtype is torch.float32
+        assert torch.isfinite(chroma).all()
+        assert float(chroma.abs().max()) <= 128
+        assert float(chroma.std()) > 0
+        assert torch.equal(lightness, kept)
+
+    @pytest.mark.parametrize(("taller", "wider"), [(1, 0), (0, 1), (-1, -1)])
+    def test_other_sides_name_the_remedy(self, case: Case, taller: int, wider: int) -> None:
+        """Oracle: house rule 9: ValueError with what was found, what was expected, and what to do."""
+        multiple = case.spec.multiple
+        height, width = 2 * multiple + taller, 2 * multiple + wider
+        with pytest.raises(ValueError, match=rf"multiples of {multiple}, got \({height}, {width}\): pad outside"):
+            case.predict(torch.full((1, 1, height, width), 50.0))
+
+    @pytest.mark.parametrize("shape", [(1, 3), (1,), ()])
+    def test_other_shapes_name_what_was_expected(self, case: Case, shape: tuple[int, ...]) -> None:
+        """Oracle: the same rule, for RGB where lightness belongs and for a missing batch or channel dimension."""
+        side = 2 * case.spec.multiple
+        with pytest.raises((ValueError, RuntimeError, IndexError)) as caught:
+            case.predict(torch.full((*shape, side, side), 50.0))
+        assert caught.type is ValueError
+        assert "expected (B, " in str(caught.value)
+
+    def test_a_photo_does_not_depend_on_its_neighbours(self, case: Case) -> None:
+        """Oracle: each photo alone; 0.01 ab, far below an 8-bit step (sums in another order)."""
+        lightness = case.lightness(3, 2, 3)
+        together = case.predict(lightness)
+        alone = torch.cat([case.predict(photo[None]) for photo in lightness])
+        assert torch.allclose(together, alone, atol=0.01, rtol=0)
+        assert not torch.allclose(together[0], together[1], atol=0.01)
+
+    def test_the_same_input_gives_the_same_output(self, case: Case) -> None:
+        """Oracle: itself, asked twice; exact."""
+        lightness = case.lightness(1, 2, 2)
+        assert torch.equal(case.predict(lightness), case.predict(lightness))
+
+    def test_bf16_is_usable(self, case: Case) -> None:
+        """Oracle: the same in fp32; a spec with `half` promises to stay within a tenth of the chroma's largest value
+        (bf16 keeps 8 bits; some ten roundings in a row)."""
+        if not case.spec.half:
+            pytest.skip("the spec does not promise it")
+        lightness = case.lightness(1, 2, 2)
+        exact = case.predict(lightness)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = case.predict(lightness)
+        assert rough.dtype is torch.float32
+        assert not torch.equal(rough, exact)
+        assert float((rough - exact).abs().max()) < 0.1 * float(exact.abs().max())
+
+    def test_compact_is_small(self, case: Case) -> None:
+        """Oracle: methods.md's ceiling for what ships, 8 M parameters; and paper is the larger one."""
+        count = sum(parameter.numel() for parameter in case.network.parameters())
+        assert (count <= COMPACT_PARAMETERS) == (case.variant == "compact")
+
+    def test_the_spec_is_filled_in(self, case: Case) -> None:
+        """Oracle: MethodSpec's own comments."""
+        spec = case.spec
+        assert spec.task in ("auto", "exemplar")
+        assert {"paper", "compact"} <= set(spec.variants)
+        assert spec.size % spec.multiple == 0
+        assert all((spec.title, spec.paper, spec.licence, 2000 < spec.year < 2100))
+        if spec.objective:
+            assert hasattr(spec.load("objective")(case.network, {}), "loss")
+
+
+class TestEverySetting:
+    """Run over every choice of every setting that a spec offers."""
+
+    @pytest.mark.parametrize(("name", "key", "choice"), SETTINGS)
+    def test_it_builds_and_predicts(self, name: str, key: str, choice: Any) -> None:
+        """Oracle: the predictor's contract."""
+        case = _build(name, "compact", **{key: choice})
+        lightness = case.lightness(1, 2, 3)
+        assert case.predict(lightness).shape == (1, 2, *lightness.shape[2:])
+        assert sum(parameter.numel() for parameter in case.network.parameters()) <= COMPACT_PARAMETERS
+
+    @pytest.mark.parametrize("name", [spec.name for spec in METHODS if spec.settings])
+    def test_the_choices_differ(self, name: str) -> None:
+        """Oracle: a setting that changes nothing is no setting: parameters by name differ pairwise."""
+        spec = METHODS[name]
+        for key, choices in spec.settings.items():
+            names = set()
+            for choice in choices:
+                with torch.device("meta"):
+                    network = spec.load("network")(**{**spec.variants["compact"], key: choice})
+                names.add(tuple((k, tuple(v.shape)) for k, v in network.state_dict().items()))
+            assert len(names) == len(choices)
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in METHODS])
+def test_facts_load_no_torch(name: str) -> None:
+    """Oracle: sys.modules of a fresh interpreter that has read every fact of the method."""
+    code = f"import sys; import colorcli.methods.{name} as m; repr(m.SPEC); print('torch' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"

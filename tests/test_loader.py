@@ -1,0 +1,121 @@
+"""From a method's name to a predictor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from colorcli.checkpoints import store
+from colorcli.checkpoints.load import write_checkpoint
+from colorcli.checkpoints.manifest import Entry, write_manifest
+from colorcli.errors import UsageError, WeightsError
+from colorcli.loader import load_method
+from colorcli.methods.siggraph17.network import Siggraph17
+from colorcli.methods.smsanet.network import SMSANet
+
+CPU = torch.device("cpu")
+TINY = {"widths": [4, 4, 8, 8]}
+
+
+def _write(path: Path, **changes: Any) -> SMSANet:
+    torch.manual_seed(0)
+    network = SMSANet(TINY["widths"]).eval()
+    description = {"method": "smsanet", "variant": "compact", "network": TINY, "gain": 0.5, "size": 64, **changes}
+    write_checkpoint(path, network, {key: value for key, value in description.items() if value is not None})
+    return network
+
+
+@pytest.fixture
+def lightness() -> torch.Tensor:
+    return 100 * torch.rand(2, 1, 16, 24, generator=torch.Generator().manual_seed(1))
+
+
+def test_prediction_is_the_networks(tmp_path: Path, lightness: torch.Tensor) -> None:
+    """Oracle: the network itself with its parameters rounded to fp16, times 110 and the gain of 0.5; 1e-3 ab (the
+    channels_last layout adds in another order)."""
+    network = _write(tmp_path / "w.safetensors")
+    loaded = load_method("smsanet", weights=tmp_path / "w.safetensors", device=CPU)
+    with torch.inference_mode():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
+        expected = 110 * 0.5 * network((lightness - 50) / 100)
+    assert torch.allclose(loaded.predict(lightness), expected, atol=1e-3)
+    assert (loaded.size, loaded.spec.name, loaded.dtype) == (64, "smsanet", torch.float32)
+    assert loaded.sha256 == store.sha256_of(tmp_path / "w.safetensors")
+
+
+def test_precision_is_the_one_asked_for(tmp_path: Path, lightness: torch.Tensor) -> None:
+    """Oracle: fp32 of the same weights: bf16 differs, by less than a tenth of the largest chroma, and comes as fp32."""
+    _write(tmp_path / "w.safetensors")
+    exact, rough = (
+        load_method("smsanet", weights=tmp_path / "w.safetensors", device=CPU, dtype=dtype).predict(lightness)
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert rough.dtype is torch.float32
+    assert 0 < float((exact - rough).abs().max()) < 0.1 * float(exact.abs().max())
+
+
+def test_defaults_of_a_short_description(tmp_path: Path, lightness: torch.Tensor) -> None:
+    """Oracle: closed form: without a gain it is 1, twice that of 0.5; without a size the method's 256."""
+    _write(tmp_path / "half.safetensors")
+    _write(tmp_path / "short.safetensors", gain=None, size=None)
+    half, short = (
+        load_method("smsanet", weights=tmp_path / f"{name}.safetensors", device=CPU) for name in ("half", "short")
+    )
+    assert torch.allclose(short.predict(lightness), 2 * half.predict(lightness), atol=1e-4)
+    assert short.size == 256
+
+
+def test_shipped_weights_are_verified(tmp_path: Path, lightness: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the same file given by name; then one altered byte is refused."""
+    monkeypatch.setattr(store, "shipped_folder", lambda name: tmp_path)
+    path = tmp_path / "tiny.safetensors"
+    _write(path)
+    entry = Entry(path.name, "smsanet", "compact", store.sha256_of(path), path.stat().st_size, "MIT", "a test")
+    write_manifest(tmp_path / "manifest.toml", [entry])
+    shipped = load_method("smsanet", weights=None, device=CPU)
+    assert torch.equal(shipped.predict(lightness), load_method("smsanet", weights=path, device=CPU).predict(lightness))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match="is damaged"):
+        load_method("smsanet", weights=None, device=CPU)
+
+
+def test_siggraph17_loads_too(tmp_path: Path, lightness: torch.Tensor) -> None:
+    """Oracle: the predictor's contract, for a network with hint channels and the published head."""
+    torch.manual_seed(0)
+    description = {"method": "siggraph17", "network": {**TINY, "classes": 7}}
+    write_checkpoint(tmp_path / "w.safetensors", Siggraph17(TINY["widths"], classes=7), description)
+    loaded = load_method("siggraph17", weights=tmp_path / "w.safetensors", device=CPU)
+    assert loaded.predict(lightness).shape == (2, 2, 16, 24)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "agin"}, "holds weights of agin, not of smsanet"),
+        ({"method": None}, "holds weights of None, not of smsanet"),
+        ({"network": None}, "describes a network that smsanet cannot build"),
+        ({"network": 3}, "describes a network that smsanet cannot build"),
+        ({"network": {"widths": [4, 4]}}, "cannot build: widths must be four"),
+        ({"network": {"depth": 3}}, "cannot build: .*depth"),
+        ({"network": {**TINY, "attention": "none"}}, "does not fit the network: .*unexpected .*attention"),
+        ({"network": {"widths": [4, 4, 8, 9]}}, r"w\.safetensors: .* is \(.*\), the network has \("),
+    ],
+)
+def test_weights_that_do_not_fit(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    """Oracle: the contract: WeightsError that names the file and the reason."""
+    _write(tmp_path / "w.safetensors", **changes)
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_method("smsanet", weights=tmp_path / "w.safetensors", device=CPU)
+    assert "w.safetensors" in str(caught.value)
+
+
+def test_unknown_method() -> None:
+    """Oracle: the contract."""
+    with pytest.raises(UsageError, match="no method is called 'nothing'"):
+        load_method("nothing", weights=None, device=CPU)

@@ -1,0 +1,147 @@
+"""From what a person asked for to a weights file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from colorcli.checkpoints.load import read_checkpoint
+from colorcli.errors import ColorizeError, UsageError, WeightsError
+from colorcli.loader import load_method
+from colorcli.methods.smsanet.network import SMSANet
+from colorcli.train.session import TrainRequest, run_training
+
+RECIPE = """
+variant = "compact"
+steps = 3
+warmup = 0
+precision = "fp32"
+validation_size = 16
+[[stages]]
+size = 16
+share = 1.0
+batch = 2
+[network]
+widths = [4, 4, 8, 8]
+"""
+
+
+@pytest.fixture
+def request_for(tmp_path: Path, encoded: Callable[..., bytes]) -> Callable[..., TrainRequest]:
+    """request_for(init=..., resume=..., **overrides): a request on five photos and a damaged one."""
+    (tmp_path / "photos").mkdir()
+    for seed in range(5):
+        (tmp_path / "photos" / f"{seed}.png").write_bytes(encoded(seed))
+    (tmp_path / "photos" / "cut.png").write_bytes(encoded(0)[:40])
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+
+    def make(
+        method: str = "smsanet",
+        init: Path | None = None,
+        resume: bool = False,
+        recipe: str | None = None,
+        **overrides: Any,
+    ) -> TrainRequest:
+        name = recipe or str(tmp_path / "tiny.toml")
+        return TrainRequest(method, (tmp_path / "photos",), tmp_path / "run", name, init, resume, "cpu", overrides)
+
+    return make
+
+
+def test_from_photos_to_weights(request_for: Callable[..., TrainRequest]) -> None:
+    """Oracle: the loader, which takes the file, and its description: what was asked for, what it was made from."""
+    entries: list[dict[str, Any]] = []
+    path = run_training(request_for(), entries.append)
+    loaded = load_method("smsanet", weights=path, device=torch.device("cpu"))
+    assert loaded.predict(torch.full((1, 1, 16, 16), 50.0)).shape == (1, 2, 16, 16)
+    description = read_checkpoint(path).description
+    assert description["network"] == {"widths": [4, 4, 8, 8]}
+    assert (description["variant"], description["size"]) == ("compact", 16)
+    assert description["source"].startswith("colorize train smsanet: 6 crops,")
+    assert description["gain"] == description["validation"]["gain"]
+    texts = [entry["text"] for entry in entries if entry["event"] == "note"]
+    assert any("photos/cut.png" in text for text in texts)
+    assert "4 photos to train on, 1 held out" in texts
+    logged = [json.loads(line)["event"] for line in (path.parent / "log.jsonl").read_text().splitlines()]
+    assert logged[-1] == "final"
+
+
+def test_a_run_is_not_overwritten_but_resumed(request_for: Callable[..., TrainRequest]) -> None:
+    """Oracle: the contract: a folder with a run needs --resume, which goes on at step 3 and exports anew."""
+    before = run_training(request_for(), lambda entry: None).read_bytes()
+    with pytest.raises(UsageError, match="holds a run already: --resume goes on with it"):
+        run_training(request_for(), lambda entry: None)
+    entries: list[dict[str, Any]] = []
+    path = run_training(request_for(resume=True, steps=5), entries.append)
+    assert [entry["step"] for entry in entries if entry["event"] == "resumed"] == [3]
+    assert entries[-1]["step"] == 5
+    assert path.read_bytes() != before
+
+
+def test_resume_of_nothing(request_for: Callable[..., TrainRequest]) -> None:
+    """Oracle: the contract."""
+    with pytest.raises(ColorizeError, match="nothing to resume"):
+        run_training(request_for(resume=True), lambda entry: None)
+
+
+@pytest.mark.parametrize("kind", ["ours", "foreign"])
+def test_init(request_for: Callable[..., TrainRequest], tmp_path: Path, kind: str) -> None:
+    """Oracle: at a rate of 1e-9 the exported weights are the donor's, to fp16's 2^-11."""
+    torch.manual_seed(8)
+    donor = SMSANet((4, 4, 8, 8))
+    path = tmp_path / "donor.safetensors"
+    if kind == "ours":
+        from colorcli.checkpoints.load import write_checkpoint
+
+        write_checkpoint(path, donor, {"method": "smsanet"})
+    else:
+        save_file({k: v for k, v in donor.state_dict().items() if "num_batches" not in k}, path)
+    result = run_training(request_for(init=path, rate=1e-9), lambda entry: None)
+    checkpoint = read_checkpoint(result)
+    for name, parameter in donor.named_parameters():
+        assert torch.allclose(checkpoint.tensors[name].float(), parameter, rtol=2**-10, atol=1e-6)
+    assert checkpoint.description["source"].endswith("from donor.safetensors")
+
+
+def test_damaged_init(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:
+    """Oracle: the contract: WeightsError by name, for a text and for nothing."""
+    (tmp_path / "donor.safetensors").write_text("no weights")
+    for name in ("donor", "gone"):
+        with pytest.raises(WeightsError, match=rf"cannot start from .*{name}\.safetensors"):
+            run_training(request_for(init=tmp_path / f"{name}.safetensors"), lambda entry: None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": "secret"}, "no recipe 'secret' is shipped for smsanet; there are: .*default.*published"),
+        ({"method": "siggraph17"}, "siggraph17 has no objective yet"),
+        ({"method": "nothing"}, "no method is called 'nothing'"),
+        ({"speed": 3}, "unknown training setting 'speed'"),
+    ],
+)
+def test_requests_that_cannot_be_carried_out(
+    request_for: Callable[..., TrainRequest], change: dict[str, Any], message: str
+) -> None:
+    """Oracle: the contract: UsageError before the run's folder holds anything."""
+    request = request_for(**change)
+    with pytest.raises(UsageError, match=message):
+        run_training(request, lambda entry: None)
+    assert not request.out.exists()
+
+
+def test_demonstration_without_data(tmp_path: Path) -> None:
+    """Oracle: the contract: without DATA, on the wheel's photographs, and the person is told; one step here."""
+    overrides = {"steps": 1, "stages": "16:1:2", "network": {"widths": (4, 4, 8, 8)}, "validation_size": 16}
+    entries: list[dict[str, Any]] = []
+    path = run_training(
+        TrainRequest("smsanet", (), tmp_path / "demo", None, None, False, "cpu", overrides), entries.append
+    )
+    assert "demonstration" in entries[0]["text"]
+    assert read_checkpoint(path).description["variant"] == "compact"
