@@ -15,7 +15,7 @@ def _machine(monkeypatch: pytest.MonkeyPatch, cuda: int = 0, mps: bool = False, 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    monkeypatch.setattr(devices, "has_fast_bf16", lambda device: fast_bf16)
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda _: fast_bf16)
 
 
 @pytest.mark.parametrize(

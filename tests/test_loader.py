@@ -71,7 +71,7 @@ def test_defaults_of_a_short_description(tmp_path: Path, lightness: torch.Tensor
 
 def test_shipped_weights_are_verified(tmp_path: Path, lightness: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the same file given by name; then one altered byte is refused."""
-    monkeypatch.setattr(store, "shipped_folder", lambda name: tmp_path)
+    monkeypatch.setattr(store, "shipped_folder", lambda _: tmp_path)
     path = tmp_path / "tiny.safetensors"
     _write(path)
     entry = Entry(path.name, "smsanet", "compact", store.sha256_of(path), path.stat().st_size, "MIT", "a test")

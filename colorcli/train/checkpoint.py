@@ -33,7 +33,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Read a run's state for a resume.
 
-    identity: method, variant and network settings; a checkpoint of another identity is refused by name.
+    identity: setting -> value as JSON; a checkpoint that differs in one is refused by its name.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -46,7 +46,7 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
         raise ColorizeError(f"{path} is not a checkpoint of `colorize train`; weights are started from with --init")
     for key, wanted in identity.items():
         if found.get(key) != wanted:
-            raise ColorizeError(f"{path} is of {key} = {found.get(key)!r}; this run has {wanted!r}")
+            raise ColorizeError(f"{path} is of {key} = {found.get(key)}; this run has {wanted}")
     return state
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from colorcli.errors import UsageError
@@ -55,7 +55,7 @@ def decode(data: bytes, side: int) -> Tensor:
         try:
             opened = Image.open(io.BytesIO(data))
             opened.draft("RGB", (side, side))  # JPEG: decodes at a half or a quarter where that is enough
-            picture = opened.convert("RGB")
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
         except (Image.DecompressionBombWarning, Image.DecompressionBombError, SyntaxError) as error:
             raise ValueError(str(error)) from error
     width, height = picture.size
@@ -87,7 +87,11 @@ def _chosen(name: str) -> bool:
 def _members(source: Path) -> Iterator[tuple[str, Callable[[], bytes], bool]]:
     """Name, reader of the bytes and whether it is held out, for every picture of a folder or shard."""
     if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in _PHOTO_ENDINGS and p.is_file()):
+        for path in sorted(source.rglob("*")):
+            if path.name.endswith(_SHARD_ENDINGS):
+                yield from _members(path)
+            if path.suffix.lower() not in _PHOTO_ENDINGS or not path.is_file():
+                continue
             name = path.relative_to(source).as_posix()
             yield name, path.read_bytes, _chosen(name)
     elif source.name.endswith(_SHARD_ENDINGS):

@@ -25,6 +25,7 @@ from colorcli.train.data import Crops, Photos
 
 _PROTOCOL_SIDE = 256  # pixels: validation compares at the papers' size
 _GAINS = tuple(g / 20 for g in range(4, 25))  # factors on the predicted chroma that validation tries: 0.2 .. 1.2
+_GRAY_SPREAD = 2.0  # 8-bit steps; JPEG noise of a gray photo is below
 _RECALIBRATION_BATCHES = 40
 
 Report = Callable[[dict[str, Any]], None]
@@ -36,8 +37,9 @@ class Run:
     def __init__(self, config: TrainConfig, photos: Photos, folder: Path, device: torch.device, report: Report) -> None:
         self.config = config
         self.photos = photos.to(device)
-        # Largest first, so that the limit keeps those that the protocol's 256 px suit.
-        self.photos.validation.sort(key=lambda picture: -min(picture.shape[1:]))
+        # Gray photos say nothing of colour. Largest first: the limit then keeps those that the protocol's 256 px suit.
+        coloured = [picture for picture in self.photos.validation if _mean_spread(picture) > _GRAY_SPREAD]
+        self.photos.validation = sorted(coloured, key=lambda picture: -min(picture.shape[1:]))
         self.folder = folder
         self.device = device
         self._report = report
@@ -129,12 +131,11 @@ class Run:
         self.log({"event": "resumed", "step": self.step})
 
     def _identity(self) -> dict[str, Any]:
-        config = self.config.as_dict()
-        kept = ("method", "variant", "rate", "seed", "optimizer")
-        return {
-            **{key: config[key] for key in kept},
-            "network": {k: list(v) if isinstance(v, tuple) else v for k, v in self.settings.items()},
-        }
+        """What a resume must agree in: all of the recipe but the run's length and how often it reports."""
+        free = {"steps", "minutes", "validate_minutes", "checkpoint_minutes", "validation_limit", "precision"}
+        kept = {key: value for key, value in self.config.as_dict().items() if key not in free}
+        kept["network"] = self.settings
+        return {key: json.dumps(value) for key, value in kept.items()}
 
     def save(self) -> None:
         """Write `state.pt`."""
@@ -283,6 +284,11 @@ class Run:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         self._report(entry)
+
+
+def _mean_spread(picture: Tensor) -> float:
+    """Mean over the pixels of max - min of R, G, B. (3, h, w) uint8."""
+    return float((picture.amax(0) - picture.amin(0)).float().mean())
 
 
 def _squared(picture: Tensor) -> Tensor:

@@ -63,6 +63,7 @@ def run_training(request: TrainRequest, report: Report) -> Path:
         sources = request.data or (_demonstration_photos(Path(scratch)),)
         if demonstration:
             report(_note("no DATA was given: a short demonstration on photographs of scikit-image's wheel"))
+        report(_note("reading the photos"))
         photos = read_photos(sources, side, workers=os.cpu_count() or 1)
     for damaged in photos.damaged:
         report(_note(f"damaged and left out: {damaged}"))

@@ -158,7 +158,7 @@ def test_colours_inside_are_untouched(pixels: list[tuple[int, ...]]) -> None:
 
 
 def test_saturated_yellow_is_untouched() -> None:
-    """Oracle: the identity along the edges to yellow, where sRGB has a dent seen from gray: 68 of 97 chroma were lost."""
+    """Oracle: the identity along the edges to yellow, where sRGB has a dent seen from gray (it took 68 of 97)."""
     ramp = torch.linspace(0, 1, 256)
     one, none = torch.ones(256), torch.zeros(256)
     edges = [torch.stack(channels) for channels in ((ramp, one, none), (one, ramp, none), (one, one, ramp))]

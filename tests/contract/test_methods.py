@@ -64,8 +64,8 @@ class TestEveryVariant:
 
     @pytest.mark.parametrize(("batch", "rows", "columns"), [(1, 1, 1), (2, 2, 3), (1, 5, 1), (3, 4, 4)])
     def test_any_multiple_gives_chroma_of_its_size(self, case: Case, batch: int, rows: int, columns: int) -> None:
-        """Oracle: the predictor's contract: (B, 1, H, W) -> (B, 2, H, W) float32, finite, for any multiple of the sides;
-        and not the same everywhere."""
+        """Oracle: the predictor's contract: (B, 1, H, W) -> (B, 2, H, W) float32, finite, for any
+        multiple of the sides; and not the same everywhere."""
         lightness = case.lightness(batch, rows, columns)
         kept = lightness.clone()
         chroma = case.predict(lightness)

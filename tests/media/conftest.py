@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from skimage import color, data
+from skimage import data
+from skimage.color.colorconv import xyz_from_rgb
 
 from colorcli.items import Job
 from colorcli.media.results import ResultOptions, write_result
@@ -27,7 +28,7 @@ def gamut() -> FloatArray:
     b = np.where(angle <= 2, 1.0, -1.0) * (1 - np.abs(a))
     a, b = a / np.hypot(a, b), b / np.hypot(a, b)
     low, high = np.zeros_like(a), np.full_like(a, 200.0)
-    to_rgb = np.linalg.inv(color.colorconv.xyz_from_rgb)
+    to_rgb = np.linalg.inv(xyz_from_rgb)
     for _ in range(16):  # 200 / 2^16: to 0.003 of chroma
         middle = (low + high) / 2
         f_y = (lightness + 16) / 116

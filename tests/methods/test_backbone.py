@@ -131,7 +131,7 @@ def test_forward_follows_the_table(in_channels: int) -> None:
     torch.manual_seed(0)
     network = Backbone17((4, 6, 8, 10), in_channels).eval()
     state = network.state_dict()
-    for name, value in state.items():  # statistics and factors that a wrong order or a missing norm would show
+    for value in state.values():  # statistics and factors that a wrong order or a missing norm would show
         if value.dim() == 1:
             value.copy_(torch.rand(value.shape) + 0.5)
     inputs = torch.rand(2, in_channels, 24, 40) - 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,15 @@ def paint(seed: int, height: int = 24, width: int = 24) -> Tensor:
     noise = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
     smooth = F.interpolate(noise, (height, width), mode="bilinear", align_corners=True)[0]
     return (255 * smooth).round().to(torch.uint8)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small lose most of their time to the hand-over between threads: up to ten times as slow."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +73,6 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         if photos is None:
             photos = Photos([paint(seed) for seed in range(5)], [paint(100)])
         config = TrainConfig(**{**defaults, **settings})
-        return Run(config, photos, tmp_path / folder, torch.device("cpu"), report or (lambda entry: None))
+        return Run(config, photos, tmp_path / folder, torch.device("cpu"), report or (lambda _: None))
 
     return make

@@ -57,7 +57,7 @@ def test_another_identity_is_refused(tmp_path: Path, key: str, value: Any) -> No
     save_state(tmp_path / "state.pt", {"identity": IDENTITY})
     with pytest.raises(ColorizeError) as caught:
         load_state(tmp_path / "state.pt", {**IDENTITY, key: value})
-    assert f"is of {key} = {IDENTITY.get(key)!r}; this run has {value!r}" in str(caught.value)
+    assert f"is of {key} = {IDENTITY.get(key)}; this run has {value}" in str(caught.value)
 
 
 def test_missing_damaged_and_foreign(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_pickled_code_is_not_executed(tmp_path: Path, kind: str) -> None:
     if kind == "torch":
         torch.save({"identity": IDENTITY, "x": _Bomb(trace)}, path)
     else:
-        path.write_bytes(pickle.dumps({"identity": IDENTITY, "x": _Bomb(trace)}))
+        path.write_bytes(pickle.dumps({"identity": IDENTITY, "x": _Bomb(trace)}, protocol=2))
     with pytest.raises(ColorizeError, match="is damaged"):
         load_state(path, IDENTITY)
     assert not trace.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -227,10 +228,8 @@ def test_altered_files_raise_only_what_is_listed(encoded: Encoded, kind: str, da
     content = bytearray(encoded(0, 24, 24, kind))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(OSError, ValueError):
         assert decode(bytes(content), 16).shape[0] == 3
-    except (OSError, ValueError):
-        pass
 
 
 def test_crops_are_of_the_size_and_range(picture: Picture) -> None:
@@ -278,7 +277,7 @@ def test_same_seed_gives_the_same_crops(picture: Picture) -> None:
 
 
 def test_state_carries_the_stream_over(picture: Picture) -> None:
-    """Oracle: the unbroken stream; exact, from the middle of a round, and the state taken is not changed by going on."""
+    """Oracle: the unbroken stream; exact, from the middle of a round; the state taken does not change later."""
     pictures = [picture(seed, 32, 48) for seed in range(5)]
     crops = Crops(pictures, 7)
     crops.batch(3, 16)
@@ -299,9 +298,9 @@ def test_restore_with_fewer_pictures(picture: Picture) -> None:
     assert later.batch(3, 16).shape == (3, 3, 16, 16)
 
 
-def test_small_pictures_are_passed_over(picture: Picture) -> None:
+def test_small_pictures_are_passed_over() -> None:
     """Oracle: the contract: only the large one comes; with none, UsageError names the size."""
     small, large = torch.zeros(3, 15, 40, dtype=torch.uint8), torch.full((3, 16, 40), 255, dtype=torch.uint8)
-    assert Crops([small, large, small], 0).batch(5, 16).min() == 1
+    assert float(Crops([small, large, small], 0).batch(5, 16).min()) > 0.999
     with pytest.raises(UsageError, match="no training photo has a short side of 16 pixels or more"):
         Crops([small, small], 0).batch(1, 16)

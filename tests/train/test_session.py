@@ -32,6 +32,11 @@ widths = [4, 4, 8, 8]
 """
 
 
+def _quiet(entry: dict[str, Any]) -> None:
+    """A report that nobody reads."""
+    del entry
+
+
 @pytest.fixture
 def request_for(tmp_path: Path, encoded: Callable[..., bytes]) -> Callable[..., TrainRequest]:
     """request_for(init=..., resume=..., **overrides): a request on five photos and a damaged one."""
@@ -74,9 +79,9 @@ def test_from_photos_to_weights(request_for: Callable[..., TrainRequest]) -> Non
 
 def test_a_run_is_not_overwritten_but_resumed(request_for: Callable[..., TrainRequest]) -> None:
     """Oracle: the contract: a folder with a run needs --resume, which goes on at step 3 and exports anew."""
-    before = run_training(request_for(), lambda entry: None).read_bytes()
+    before = run_training(request_for(), _quiet).read_bytes()
     with pytest.raises(UsageError, match="holds a run already: --resume goes on with it"):
-        run_training(request_for(), lambda entry: None)
+        run_training(request_for(), _quiet)
     entries: list[dict[str, Any]] = []
     path = run_training(request_for(resume=True, steps=5), entries.append)
     assert [entry["step"] for entry in entries if entry["event"] == "resumed"] == [3]
@@ -87,7 +92,7 @@ def test_a_run_is_not_overwritten_but_resumed(request_for: Callable[..., TrainRe
 def test_resume_of_nothing(request_for: Callable[..., TrainRequest]) -> None:
     """Oracle: the contract."""
     with pytest.raises(ColorizeError, match="nothing to resume"):
-        run_training(request_for(resume=True), lambda entry: None)
+        run_training(request_for(resume=True), _quiet)
 
 
 @pytest.mark.parametrize("kind", ["ours", "foreign"])
@@ -102,7 +107,7 @@ def test_init(request_for: Callable[..., TrainRequest], tmp_path: Path, kind: st
         write_checkpoint(path, donor, {"method": "smsanet"})
     else:
         save_file({k: v for k, v in donor.state_dict().items() if "num_batches" not in k}, path)
-    result = run_training(request_for(init=path, rate=1e-9), lambda entry: None)
+    result = run_training(request_for(init=path, rate=1e-9), _quiet)
     checkpoint = read_checkpoint(result)
     for name, parameter in donor.named_parameters():
         assert torch.allclose(checkpoint.tensors[name].float(), parameter, rtol=2**-10, atol=1e-6)
@@ -114,7 +119,7 @@ def test_damaged_init(request_for: Callable[..., TrainRequest], tmp_path: Path) 
     (tmp_path / "donor.safetensors").write_text("no weights")
     for name in ("donor", "gone"):
         with pytest.raises(WeightsError, match=rf"cannot start from .*{name}\.safetensors"):
-            run_training(request_for(init=tmp_path / f"{name}.safetensors"), lambda entry: None)
+            run_training(request_for(init=tmp_path / f"{name}.safetensors"), _quiet)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +137,7 @@ def test_requests_that_cannot_be_carried_out(
     """Oracle: the contract: UsageError before the run's folder holds anything."""
     request = request_for(**change)
     with pytest.raises(UsageError, match=message):
-        run_training(request, lambda entry: None)
+        run_training(request, _quiet)
     assert not request.out.exists()
 
 
