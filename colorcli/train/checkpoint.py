@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,13 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def recalibrate_norm(network: nn.Module, batches: list[torch.Tensor]) -> None:
-    """Set the batch norms' running statistics to the mean over these network inputs, (B, C, H, W) each."""
+def recalibrate_norm(
+    network: nn.Module, batches: Iterable[torch.Tensor], forward: Callable[[torch.Tensor], Any] | None = None
+) -> None:
+    """Set the batch norms' running statistics to the mean over these batches, (B, C, H, W) each.
+
+    forward: what puts a batch through the network; None: the network itself.
+    """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -61,7 +66,7 @@ def recalibrate_norm(network: nn.Module, batches: list[torch.Tensor]) -> None:
     training = network.training
     network.train()
     for batch in batches:
-        network(batch)
+        (forward or network)(batch)
     network.train(training)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -109,14 +109,10 @@ class Run:
         if not norm_statistics_are_finite(self.network):
             size = self.config.stages[-1].size
             crops = Crops(self.photos.train, self.config.seed + 1)
-            inputs = [self._inputs(crops.batch(16, size)) for _ in range(_RECALIBRATION_BATCHES)]
-            recalibrate_norm(self.network, inputs)
-            self.log({"event": "recalibrated", "photos": 16 * len(inputs)})
+            batches = (crops.batch(16, size).to(self.device) for _ in range(_RECALIBRATION_BATCHES))
+            recalibrate_norm(self.network, batches, self.objective.loss)
+            self.log({"event": "recalibrated", "photos": 16 * _RECALIBRATION_BATCHES})
         self.log({"event": "start", "from": name, "new parts": absent})
-
-    def _inputs(self, rgb: Tensor) -> Tensor:
-        lightness = rgb_to_lab(rgb)[:, :1]
-        return (lightness - 50) / 100
 
     def resume(self) -> None:
         """Go on from `state.pt`, whose method, variant and settings must be this run's."""
