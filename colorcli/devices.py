@@ -17,6 +17,8 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise UsageError(f"no device is called {name!r}: auto, cpu, cuda, cuda:N or mps") from None
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"{name!r} is not supported: auto, cpu, cuda, cuda:N or mps")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"there is no {name} here: {torch.cuda.device_count()} CUDA devices were found")
     if device.type == "mps" and not torch.backends.mps.is_available():

@@ -10,7 +10,7 @@ class ColorizeError(Exception):
 
 
 class UsageError(ColorizeError):
-    """The request itself is wrong: an option, a combination, an input that is not there."""
+    """The request itself is wrong: an option, a value, a combination."""
 
     exit_code = 2
 

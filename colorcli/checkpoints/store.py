@@ -29,8 +29,8 @@ def find(method: str, variant: str = "compact") -> Entry:
         if (entry.method, entry.variant) == (method, variant):
             return entry
     raise WeightsError(
-        f"no weights are shipped for {method} ({variant}); train them with `colorize train {method}` "
-        "and name the file with --weights"
+        f"no weights are shipped for {method} ({variant}); name a file with --weights (`colorize methods` shows "
+        "what has some, `colorize train` makes them where a method can be trained)"
     )
 
 
@@ -42,7 +42,7 @@ def path_of(entry: Entry) -> Path:
 def verify(entry: Entry) -> Path:
     """The place of a shipped file whose size and sha256 are right; WeightsError where they are not."""
     path = path_of(entry)
-    mend = "mend it with `pip install --force-reinstall colorize`"
+    mend = "mend it in the clone with `git checkout -- weights && pip install --force-reinstall --no-deps .`"
     if not path.is_file():
         raise WeightsError(f"the weights {path} are missing; {mend}")
     if path.stat().st_size != entry.bytes:

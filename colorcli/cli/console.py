@@ -46,9 +46,9 @@ def reports_errors(command: C) -> C:
         except KeyboardInterrupt:
             say("colorize: interrupted; the same command goes on where it stopped (train: with --resume)")
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # `colorize methods | head`
+        except BrokenPipeError:  # `colorize methods | head` is through; a command with an --out was cut off
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+            raise typer.Exit(1 if "out" in kwargs else 0) from None
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:  # a defect of ours, or a machine in trouble: still one line

@@ -21,7 +21,7 @@ class MethodSpec:
     year: int
     licence: str  # of our implementation and our weights
     network: str  # "module:build", build(**settings) -> nn.Module
-    predictor: str  # "module:Predictor", Predictor(network, metadata), lightness -> chroma
+    predictor: str  # "module:Predictor", Predictor(network, gain), lightness -> chroma
     objective: (
         str  # "module:Objective", Objective(network, settings), what training minimises; "" if it cannot be trained
     )

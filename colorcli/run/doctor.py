@@ -80,6 +80,8 @@ def _weights() -> list[Finding]:
         entries = read_manifest(store.shipped_folder("weights") / "manifest.toml")
     except ColorizeError as error:
         return [Finding("weights", str(error), False)]
+    if not entries:
+        return [Finding("weights", "the manifest lists none", False)]
     findings = []
     for entry in entries:
         try:

@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS results (
     target TEXT PRIMARY KEY,   -- path below the output folder
     state TEXT NOT NULL,       -- 'begun' or 'done'
     content TEXT NOT NULL,     -- sha256 of the source's bytes
-    source_size INTEGER NOT NULL, source_time INTEGER NOT NULL,  -- bytes, ns: a quick sign of an unchanged source
+    source TEXT NOT NULL,      -- its real path
+    source_size INTEGER NOT NULL, source_time INTEGER NOT NULL,  -- bytes, ns of its last change of data or place
     settings TEXT NOT NULL,    -- sha256 of the settings and the weights
     size INTEGER, time INTEGER -- of the result: bytes, ns
 )
@@ -45,14 +46,20 @@ class Standing(Enum):
 class Mark:
     """A source as the ledger identifies it."""
 
-    content: str
-    size: int
-    time: int
+    content: str  # sha256 of its bytes
+    source: str  # real path
+    size: int  # bytes
+    time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
     """One hash for everything besides the source that decides a result's pixels and metadata."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _as_text(path: str | Path) -> str:
+    """A path for sqlite: names are bytes to the file system, and as Latin-1 any bytes are a text."""
+    return os.fsencode(path).decode("latin-1")
 
 
 class Ledger:
@@ -88,26 +95,27 @@ class Ledger:
     def _row(self, job: Job) -> Row | None:
         with self._lock:
             found = self._rows.execute(
-                "SELECT state, content, source_size, source_time, settings, size, time FROM results WHERE target = ?",
+                "SELECT state, content, source, source_size, source_time, settings, size, time "
+                "FROM results WHERE target = ?",
                 (self._name(job),),
             ).fetchone()
         row: Row | None = found
         return row
 
     def _name(self, job: Job) -> str:
-        # Names are bytes to the file system; as Latin-1 every one of them is a text that sqlite takes.
-        return os.fsencode(job.target.relative_to(self._out)).decode("latin-1")
+        return _as_text(job.target.relative_to(self._out))
 
     def look(self, job: Job) -> tuple[Standing, Mark]:
         """Where a job stands, and the mark of its source. OSError if the source cannot be read."""
         row = self._row(job)
         facts = job.source.stat()
-        if row and (row[2], row[3]) == (facts.st_size, facts.st_mtime_ns):
-            mark = Mark(row[1], facts.st_size, facts.st_mtime_ns)  # unchanged by size and time: not read again
+        source = _as_text(os.path.realpath(job.source))
+        if row and (row[2], row[3], row[4]) == (source, facts.st_size, facts.st_ctime_ns):
+            content = row[1]  # the same file, unchanged by size and time: not read again
         else:
             with job.source.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
-            mark = Mark(content, facts.st_size, facts.st_mtime_ns)
+        mark = Mark(content, source, facts.st_size, facts.st_ctime_ns)
         try:
             result = job.target.stat()
         except (FileNotFoundError, NotADirectoryError):  # the second is told when the result cannot be written
@@ -116,18 +124,20 @@ class Ledger:
             return Standing.FOREIGN, mark
         if row[0] == "begun":  # killed while writing: whole or not, it is ours
             return Standing.STALE, mark
-        if (row[5], row[6]) != (result.st_size, result.st_mtime_ns):
+        if (row[6], row[7]) != (result.st_size, result.st_mtime_ns):
             return Standing.FOREIGN, mark
-        same = (row[1], row[4]) == (mark.content, self._settings)
-        return (Standing.DONE if same else Standing.STALE), mark
+        if row[1] == mark.content:
+            return (Standing.DONE if row[5] == self._settings else Standing.STALE), mark
+        # Other content: the photo was changed in its place, or another photo would replace this one's result.
+        return (Standing.STALE if row[2] == mark.source else Standing.FOREIGN), mark
 
     def begin(self, job: Job, mark: Mark) -> Row | None:
         """Note that this result is about to be written. Returns what was noted before, for `abandon`."""
         before = self._row(job)
         with self._lock:
             self._rows.execute(
-                "INSERT OR REPLACE INTO results VALUES (?, 'begun', ?, ?, ?, ?, NULL, NULL)",
-                (self._name(job), mark.content, mark.size, mark.time, self._settings),
+                "INSERT OR REPLACE INTO results VALUES (?, 'begun', ?, ?, ?, ?, ?, NULL, NULL)",
+                (self._name(job), mark.content, mark.source, mark.size, mark.time, self._settings),
             )
         return before
 
@@ -136,7 +146,7 @@ class Ledger:
         with self._lock:
             self._rows.execute("DELETE FROM results WHERE target = ?", (self._name(job),))
             if before is not None:
-                self._rows.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (self._name(job), *before))
+                self._rows.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (self._name(job), *before))
 
     def finish(self, job: Job) -> None:
         """Note that this result lies whole under its final name."""

@@ -94,6 +94,7 @@ class LocalRun:
         self._threads: list[threading.Thread] = []
         workers, lanes = engine.workers, engine.lanes
         waiting = 2 * max(workers, engine.batch)
+        self._batcher = Batcher(engine.batch)
         self._todo: Channel[Job] = Channel(2 * workers)
         self._photos: Channel[Photo] = Channel(waiting, producers=workers)
         self._batches: Channel[Batch] = Channel(lanes)
@@ -214,7 +215,7 @@ class LocalRun:
             yield decode(job, self._size, self._method.spec.multiple)
 
     def _group(self) -> None:
-        batcher = Batcher(self._engine.batch)
+        batcher = self._batcher
         try:
             for photo in self._photos:
                 for batch in batcher.add(photo):
@@ -230,7 +231,10 @@ class LocalRun:
             self._batches.close()
 
     def _infer(self, batch: Batch) -> Iterator[Colored | Outcome]:
-        yield from infer(batch, self._method.predict, self._predict_exactly, self._say)
+        yield from infer(batch, self._method.predict, self._predict_exactly, self._say, self._shrink)
+
+    def _shrink(self, photos: int) -> None:
+        self._batcher.size = min(self._batcher.size, photos)
 
     def _predict_exactly(self, lightness: torch.Tensor) -> torch.Tensor:
         with self._exact_lock:

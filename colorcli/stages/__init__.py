@@ -6,5 +6,5 @@
 
 decode reads a photo's lightness at the network's size; batch groups like shapes; infer predicts chroma; recombine
 finds how chroma follows lightness; encode reopens the photo, joins its own full lightness with the chroma and writes.
-The full photo is never in memory: decode and encode stream it.
+Decode and encode stream the photo; what cannot stream (turned photos, BMP, progressive JPEG) is whole in memory once.
 """

@@ -12,18 +12,21 @@ from colorcli.stages.batch import make_batch
 
 Predict = Callable[[Tensor], Tensor]  # (B, 1, h, w) CIE L -> (B, 2, h, w) CIE ab
 Say = Callable[[str], None]
+Shrink = Callable[[int], None]
 
 
-def infer(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Iterator[Colored | Failure]:
+def infer(
+    batch: Batch, predict: Predict, exact: Predict, say: Say, shrink: Shrink = lambda _: None
+) -> Iterator[Colored | Failure]:
     """Predict the chroma of a batch.
 
     exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
     the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
-    One answer per photo, in the batch's order.
+    shrink: told the number of photos that later batches should have. One answer per photo, in the batch's order.
     """
     chroma = _predicted(batch, predict, exact, say)
     if chroma is None:
-        yield from _in_halves(batch, predict, exact, say)
+        yield from _in_halves(batch, predict, exact, say, shrink)
         return
     for photo, one in zip(batch.photos, chroma, strict=True):
         if bool(torch.isfinite(one).all()):
@@ -52,7 +55,7 @@ def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tens
     return chroma
 
 
-def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Iterator[Colored | Failure]:
+def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say, shrink: Shrink) -> Iterator[Colored | Failure]:
     photos = batch.photos
     if len(photos) == 1:
         height, width = batch.lightness.shape[2:]
@@ -61,5 +64,6 @@ def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Iter
         return
     half = len(photos) // 2
     say(f"out of memory with {len(photos)} photos at once: going on with {half}")
+    shrink(half)
     for part in (photos[:half], photos[half:]):
-        yield from infer(make_batch(list(part)), predict, exact, say)
+        yield from infer(make_batch(list(part)), predict, exact, say, shrink)

@@ -45,9 +45,7 @@ def test_find_and_verify(entry: Entry, tmp_path: Path) -> None:
 def test_what_is_not_shipped_says_how_to_get_it(entry: Entry, method: str, variant: str) -> None:
     """Oracle: house rule 9; exit code 4."""
     del entry
-    with pytest.raises(
-        WeightsError, match=rf"{method} \({variant}\); train them with `colorize train {method}`"
-    ) as caught:
+    with pytest.raises(WeightsError, match=rf"{method} \({variant}\); name a file with --weights") as caught:
         store.find(method, variant)
     assert caught.value.exit_code == 4
 
@@ -55,7 +53,9 @@ def test_what_is_not_shipped_says_how_to_get_it(entry: Entry, method: str, varia
 def test_missing(entry: Entry) -> None:
     """Oracle: the contract: named, with the command that mends it."""
     store.path_of(entry).unlink()
-    with pytest.raises(WeightsError, match=r"one\.bin are missing; mend it with `pip install --force-reinstall"):
+    with pytest.raises(
+        WeightsError, match=r"one\.bin are missing; mend it in the clone with `git checkout -- weights && pip"
+    ):
         store.verify(entry)
 
 

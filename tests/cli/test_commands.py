@@ -118,7 +118,11 @@ def test_weights_verify(shipped: Path, colorize: Call) -> None:
     content[-1] ^= 1
     path.write_bytes(content)
     answer = colorize("weights", "verify")
-    assert answer.code == 4 and "damaged" in answer.err and "pip install --force-reinstall colorize" in answer.err
+    assert (
+        answer.code == 4
+        and "damaged" in answer.err
+        and "git checkout -- weights && pip install --force-reinstall" in answer.err
+    )
 
 
 def test_weights_verify_looks_at_every_file(shipped: Path, tiny_weights: Path, colorize: Call) -> None:

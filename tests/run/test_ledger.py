@@ -196,7 +196,26 @@ def test_two_names_that_differ_in_bytes_are_two_rows(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system refuses the name")
     assert [_look(job) for job in jobs] == [Standing.DONE, Standing.DONE]
-    assert _look(Job(jobs[0].source, jobs[1].target, "0.jpg")) is Standing.STALE
+    assert _look(Job(jobs[0].source, jobs[1].target, "0.jpg")) is Standing.FOREIGN  # it would replace 1's result
+
+
+def test_another_photo_of_the_same_size_and_time_is_not_taken_for_this_one(job: Job, tmp_path: Path) -> None:
+    """Oracle: the result of one photo must neither pass as another's nor be replaced by it."""
+    _make(job)
+    other = tmp_path / "elsewhere" / job.source.name
+    other.parent.mkdir()
+    facts = job.source.stat()
+    other.write_bytes(bytes(255 - byte for byte in job.source.read_bytes()))
+    os.utime(other, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert _look(Job(other, job.target, job.name)) is Standing.FOREIGN
+
+
+def test_the_same_photo_from_another_place_is_done(job: Job, tmp_path: Path) -> None:
+    """Oracle: files are known by content: a moved archive is not coloured again."""
+    _make(job)
+    moved = tmp_path / "moved.jpg"
+    job.source.rename(moved)
+    assert _look(Job(moved, job.target, job.name)) is Standing.DONE
 
 
 def test_a_missing_source_raises(job: Job) -> None:
