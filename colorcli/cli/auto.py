@@ -60,7 +60,7 @@ def auto(
         raise UsageError(f"--saturation must be from 0 to 10, not {saturation}")
     if min(size, batch, jobs) < 0 or 0 < size < 16 or size > 2048:
         raise UsageError("--size must be 0 or from 16 to 2048; --batch and --jobs must be 0 or more")
-    found = discover(inputs, out, recursive=recursive, extension=_EXTENSIONS[format])
+    found = discover(inputs, out, recursive=recursive, extension=_EXTENSIONS[format], compare=compare)
     verbosity = -1 if quiet else verbose
     if dry_run:
         _list(found, as_json)

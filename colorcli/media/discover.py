@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from colorcli.errors import UsageError
 from colorcli.items import Failure, Job
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS, result_extension
 
@@ -23,7 +24,7 @@ class Discovery:
 
     jobs: list[Job]
     failures: list[Failure]
-    skipped: list[str]  # names of files in folders that are no photos
+    skipped: list[str]  # names of files in folders that are no photos, and of older output folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,21 @@ class _Found:
 
     source: Path
     relative: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """One thing to read; a pattern's matches come with their place below the output folder."""
+
+    path: Path
+    place: PurePosixPath | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: Path
+    relative: PurePosixPath
+    name: str  # in failures
 
 
 @dataclass(slots=True)
@@ -44,41 +60,101 @@ class _Search:
     failures: list[Failure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     folders: set[tuple[int, int]] = field(default_factory=set)  # device and inode: symlink loops end
-    sources: set[str] = field(default_factory=set)  # resolved: nothing is coloured twice
+    links: deque[_Folder] = field(default_factory=deque)  # walked last, so that no link hides the real folder
+    sources: set[str] = field(default_factory=set)  # resolved: never replaced
+    places: set[tuple[str, PurePosixPath]] = field(default_factory=set)  # resolved source and place: taken once
 
     def fail(self, name: str, reason: str) -> None:
         self.failures.append(Failure(name, _STAGE, reason))
 
 
-def discover(inputs: Sequence[str], out: Path, *, recursive: bool = True, extension: str | None = None) -> Discovery:
+def discover(
+    inputs: Sequence[str], out: Path, *, recursive: bool = True, extension: str | None = None, compare: bool = False
+) -> Discovery:
     """Find the photos that `inputs` name and give each a target below `out`.
 
-    inputs: files, folders, glob patterns. The contents of a single folder lie directly under `out`, those of several
-    each under its folder's name, single files by their own name. `extension` (".png") replaces the source's; where
-    two results would then meet, they keep their full names (`a.jpg.png`). Order: inputs as given, folders by name.
-    Whatever cannot be a job is a Failure or, if it is a non-photo in a folder, in `skipped`. Never raises OSError.
+    inputs: files, folders, glob patterns. The contents of a folder that is the sole input lie directly under `out`,
+    otherwise each folder's under its name; a pattern's matches by their path below its part without wildcards; files
+    by their own name or, where two of those are equal, by their path below the folder that all of them share.
+    `extension` (".png") replaces the source's; where two results would then meet, they keep their full names
+    (`a.jpg.png`). `compare`: each result's comparison takes its place too. Order: inputs as given, folders by name,
+    linked folders last, and those only if not read already.
+    Nothing in `out` is read, nor an older output folder inside an input. Whatever cannot be a job is a Failure or, if
+    it is a non-photo in a folder, in `skipped`. Never raises OSError.
+    Errors: UsageError if `out` is one of the input folders.
     """
     search = _Search(os.path.realpath(out), recursive)
-    paths = list(_expand(inputs, search))
-    several = sum(_is_folder(path) for path in paths) > 1
-    for path in paths:
-        if _is_folder(path):
-            prefix = PurePosixPath(Path(os.path.realpath(path)).name) if several else PurePosixPath()
-            _walk(path, prefix, search)
-        else:
-            _take_named(path, search)
-    return Discovery(_place(search, out, extension), search.failures, search.skipped)
-
-
-def _expand(inputs: Sequence[str], search: _Search) -> Iterator[Path]:
-    for text in inputs:
-        if os.path.lexists(text) or not glob.has_magic(text):
-            yield Path(text)
+    given = list(_expand(inputs, search))
+    places = _file_places([item.path for item in given if item.place is None])
+    for path, place in ((item.path, item.place) for item in given):
+        if not _is_folder(path):
+            _take_named(path, place or places.get(path, PurePosixPath(path.name)), search)
             continue
-        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - patterns may be absolute
-        if not matches:
-            search.fail(text, "no file matches this pattern; check the folder and the spelling")
-        yield from (Path(match) for match in matches)
+        if place is None:
+            place = PurePosixPath(Path(os.path.realpath(path)).name if len(inputs) > 1 else "")
+        folder = _Folder(path, place, str(path))
+        if path.is_symlink():
+            search.links.append(folder)
+        else:
+            _walk(folder, search)
+    while search.links:
+        _walk(search.links.popleft(), search)
+    return Discovery(_place(search, out, extension, compare), search.failures, search.skipped)
+
+
+def _expand(inputs: Sequence[str], search: _Search) -> Iterator[_Input]:
+    for text in inputs:
+        if not os.path.lexists(text) and glob.has_magic(text):
+            yield from _matches(text, search)
+            continue
+        path = Path(text)
+        if _is_folder(path) and os.path.realpath(path) == search.out:
+            raise UsageError(f"{path}: the results would lie among the photos; choose another -o")
+        if os.path.lexists(path) and _is_inside(path, search.out):
+            search.fail(str(path), "lies in the output folder; choose another -o")
+        else:
+            yield _Input(path, None)
+
+
+def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - may be absolute
+    outside = [path for path in matches if not _is_inside(path, search.out)]
+    if not matches:
+        search.fail(pattern, "no file matches this pattern; check the folder and the spelling")
+    elif not outside:
+        search.fail(pattern, "all that matches this pattern lies in the output folder; choose another -o")
+    parts = Path(pattern).parts
+    fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    for path in outside:
+        below = [Path(*path.parts[:end]) for end in range(fixed + 1, len(path.parts) + 1)]
+        older = next((str(folder) for folder in below if _is_output(folder)), None)
+        if older is None:
+            place = PurePosixPath(os.path.normpath(PurePosixPath(*path.parts[fixed:])))
+            yield _Input(path, PurePosixPath(path.name) if ".." in place.parts else place)
+        elif older not in search.skipped:
+            search.skipped.append(older)
+
+
+def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
+    """Places of named photos: their names or, if two of those are equal, paths below the folder they share."""
+    photos = [path for path in paths if path.suffix.lower() in PHOTO_EXTENSIONS and os.path.lexists(path)]
+    photos = [path for path in photos if not _is_folder(path)]
+    sources: defaultdict[str, set[str]] = defaultdict(set)
+    for path in photos:
+        sources[path.name].add(os.path.realpath(path))
+    if all(len(same) == 1 for same in sources.values()):
+        return {path: PurePosixPath(path.name) for path in photos}
+    folders = {path: os.path.realpath(path.parent) for path in photos}
+    shared = os.path.commonpath(folders.values())
+    return {path: PurePosixPath(Path(folder).relative_to(shared) / path.name) for path, folder in folders.items()}
+
+
+def _is_inside(path: Path, out: str) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(out)
+
+
+def _is_output(folder: Path) -> bool:
+    return os.path.lexists(folder / ".colorize" / "ledger.sqlite3")
 
 
 def _is_folder(path: Path) -> bool:
@@ -88,7 +164,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _take_named(path: Path, search: _Search) -> None:
+def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
     """A path that the user named: whatever it is, it becomes a job or a failure."""
     suffix = path.suffix.lower()
     if not os.path.lexists(path):
@@ -98,33 +174,37 @@ def _take_named(path: Path, search: _Search) -> None:
     elif suffix not in PHOTO_EXTENSIONS and path.is_file():
         search.fail(str(path), f"not a photo format ({suffix or 'no extension'}); expected {_expected()}")
     else:
-        _take(path, PurePosixPath(path.name), str(path), search)
+        _take(path, place, str(path), search)
 
 
 def _expected() -> str:
     return "one of " + " ".join(sorted(PHOTO_EXTENSIONS))
 
 
-def _walk(folder: Path, prefix: PurePosixPath, search: _Search) -> None:
-    pending = [(folder, prefix)]
+def _walk(root: _Folder, search: _Search) -> None:
+    pending = [root]
     while pending:
-        current, relative = pending.pop()
+        current = pending.pop()
         try:
-            status = current.stat()
+            status = current.path.stat()
             if (status.st_dev, status.st_ino) in search.folders:
                 continue
             search.folders.add((status.st_dev, status.st_ino))
-            entries = sorted(entry.name for entry in current.iterdir())
+            entries = sorted(entry.name for entry in current.path.iterdir())
         except OSError as error:
-            search.fail(str(relative), f"the folder cannot be read ({error.strerror}); check its permissions")
+            search.fail(current.name, f"the folder cannot be read ({error.strerror}); check its permissions")
             continue
-        folders = []
+        folders: list[_Folder] = []
         for name in entries:
-            path = current / name
+            path, relative = current.path / name, current.relative / name
             if not _is_folder(path):
-                _take_listed(path, relative / name, search)
-            elif search.recursive and not name.startswith(".") and os.path.realpath(path) != search.out:
-                folders.append((path, relative / name))
+                _take_listed(path, relative, search)
+            elif not search.recursive or name.startswith(".") or _is_inside(path, search.out):
+                continue
+            elif _is_output(path):
+                search.skipped.append(str(relative))
+            else:
+                (search.links if path.is_symlink() else folders).append(_Folder(path, relative, str(relative)))
         pending += reversed(folders)  # a stack: the first name is walked first
 
 
@@ -153,12 +233,15 @@ def _take(path: Path, relative: PurePosixPath, name: str, search: _Search) -> No
         search.fail(name, "the file is empty; copy or scan it again")
     elif not os.access(path, os.R_OK):
         search.fail(name, "the file may not be read; check its permissions")
-    elif resolved not in search.sources:
+    elif _is_inside(path, search.out):  # a link in a folder; named paths were judged before
+        search.skipped.append(name)
+    elif (resolved, relative) not in search.places:
+        search.places.add((resolved, relative))
         search.sources.add(resolved)
         search.found.append(_Found(path, relative))
 
 
-def _place(search: _Search, out: Path, extension: str | None) -> list[Job]:
+def _place(search: _Search, out: Path, extension: str | None, compare: bool) -> list[Job]:
     """Targets: the stem with the new extension, full names where those meet; what still meets fails by name."""
     targets = [_renamed(found, extension, full=False) for found in search.found]
     meetings = Counter(targets)
@@ -167,17 +250,32 @@ def _place(search: _Search, out: Path, extension: str | None) -> list[Job]:
         for found, target in zip(search.found, targets, strict=True)
     ]
     jobs: list[Job] = []
-    owners: dict[PurePosixPath, Path] = {}
+    owners: dict[Path, Path] = {}
     for found, target in zip(search.found, targets, strict=True):
-        path = out / target
-        if target in owners:
-            search.fail(str(found.source), f"its result would be {path}, as {owners[target]}'s is; colour them apart")
-        elif os.path.realpath(path) in search.sources:
-            search.fail(str(found.relative), f"its result would replace the photo {path}; choose another output folder")
+        claims = _claims(out / target, compare)
+        taken = next((path for path in claims if path in owners), None)
+        replaced = next((path for path in claims if os.path.realpath(path) in search.sources), None)
+        if taken is not None:
+            what = "result" if taken == claims[0] else "comparison"
+            reason = f"its {what} would be {taken}, as {owners[taken]}'s result or comparison is; colour them apart"
+            search.fail(str(found.source), reason)
+        elif replaced is not None:
+            what = "result" if replaced == claims[0] else "comparison"
+            reason = f"its {what} would replace the photo {replaced}; choose another output folder"
+            search.fail(str(found.relative), reason)
         else:
-            owners[target] = found.source
-            jobs.append(Job(found.source, path, str(found.relative)))
+            owners |= dict.fromkeys(claims, found.source)
+            jobs.append(Job(found.source, claims[0], str(found.relative)))
     return jobs
+
+
+def _claims(target: Path, compare: bool) -> list[Path]:
+    """What a job writes: its result and, if asked for, the comparison."""
+    if not compare:
+        return [target]
+    from colorcli.media.results import comparison_path  # loads libvips, which a plain search does without
+
+    return [target, comparison_path(target)]
 
 
 def _renamed(found: _Found, extension: str | None, *, full: bool) -> PurePosixPath:

@@ -16,13 +16,22 @@ class Format:
     deep: bool = False  # holds 16 bits per channel
     alpha: bool = True
     metadata: bool = True  # holds XMP
+    longest_xmp: int | None = None  # bytes
     longest_side: int | None = None  # pixels
     quality: int | None = None  # default 1..100; None = lossless
     gray_only: tuple[str, ...] = ()  # extensions that mean "no colour": their results become extensions[0]
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), "jpegsave", alpha=False, longest_side=65_500, quality=92),
+    Format(
+        "JPEG",
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        "jpegsave",
+        alpha=False,
+        longest_xmp=60_000,  # libvips 8.18 drops longer ones; the segment itself holds 65,502
+        longest_side=65_500,
+        quality=92,
+    ),
     Format("PNG", (".png",), "pngsave", deep=True),
     Format("TIFF", (".tif", ".tiff"), "tiffsave", deep=True),
     Format("WebP", (".webp",), "webpsave", longest_side=16_383, quality=92),

@@ -25,6 +25,8 @@ _PREFIXES = {_IPTC: "Iptc4xmpExt", _XMP: "xmp", _COLORIZE: "colorize"}
 _START = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'  # XMP part 1, 7.3.2
 _END = b'\n<?xpacket end="w"?>'
 _EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta>'
+_NEUTRAL = 72 / 25.4  # pixels per millimetre; EXIF 2.32, XResolution: 72 dpi where it is unknown
+_FILLED_IN = (1.0, 2.834, _NEUTRAL)  # by libvips: TIFF, WebP and others; PNG (a real 72 dpi is 2.835); JPEG
 _STALE = (  # fields of the source that no longer hold for the result
     "icc-profile-data",
     "jpeg-thumbnail-data",
@@ -48,13 +50,17 @@ class Provenance:
     weights: str  # sha256 of the weights file, hexadecimal
 
 
-def describe_result(image: pyvips.Image, orientation: int, provenance: Provenance | None) -> tuple[pyvips.Image, bool]:
+def describe_result(
+    image: pyvips.Image, orientation: int, provenance: Provenance | None, longest_xmp: int | None = None
+) -> tuple[pyvips.Image, tuple[str, ...]]:
     """The image with its metadata made true for an upright, coloured sRGB result.
 
-    `orientation` is the source's EXIF value 1..8: 5 and more swap the two resolutions. Returns the image and whether
-    an XMP packet of the source was unreadable and had to be left out.
+    `orientation` is the source's EXIF value 1..8: 5 and more swap the two resolutions. `longest_xmp` is what the
+    target's format holds, in bytes. Returns the image and notes for a person: what of the source's XMP was left out.
     """
     resolution = (image.yres, image.xres) if orientation >= 5 else (image.xres, image.yres)
+    if not has_resolution(image):
+        resolution = (_NEUTRAL, _NEUTRAL)
     result = image.copy(xres=resolution[0], yres=resolution[1])
     for field in _STALE:
         if result.get_typeof(field):
@@ -65,10 +71,23 @@ def describe_result(image: pyvips.Image, orientation: int, provenance: Provenanc
         result.set_type(pyvips.GValue.gstr_type, "exif-ifd2-ColorSpace", "1")
     packet = bytes(result.get("xmp-data")) if result.get_typeof("xmp-data") else None
     if packet is None and provenance is None:
-        return result, False
+        return result, ()
     extended, damaged = extend_xmp(packet, provenance)
+    notes = ["the source's XMP was unreadable and was replaced"] if damaged else []
+    if longest_xmp is not None and len(extended) > longest_xmp:  # libvips would leave it out without a word
+        notes.append(
+            f"the source's XMP was left out: results in this format hold {longest_xmp:,} bytes, PNG and TIFF more"
+        )
+        extended, _ = extend_xmp(None, provenance)
     result.set_type(pyvips.GValue.blob_type, "xmp-data", extended)
-    return result, damaged
+    return result, tuple(notes)
+
+
+def has_resolution(image: pyvips.Image) -> bool:
+    """Whether the file said how large the photo is on paper; libvips fills in a value of its own where it did not."""
+    if image.get_typeof("resolution-unit") or image.get_typeof("exif-ifd0-XResolution"):
+        return True
+    return (image.xres, image.yres) not in {(value, value) for value in _FILLED_IN}
 
 
 def extend_xmp(packet: bytes | None, provenance: Provenance | None) -> tuple[bytes, bool]:

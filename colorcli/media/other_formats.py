@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
+from PIL import Image
 
 from colorcli.errors import PhotoError
 
 _MILLIMETRES_PER_INCH = 25.4
+_LIMIT = threading.Lock()  # Pillow's limit is the process's
 _GRAY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"}
 
 
@@ -23,23 +28,39 @@ def read_other(path: Path, *, max_pixels: int) -> pyvips.Image:
     import imageio.v3 as imageio
 
     try:
-        with imageio.imopen(path, "r", plugin="pillow") as file:
+        with _own_pixel_limit(), imageio.imopen(path, "r", plugin="pillow") as file:
             facts = file.metadata(exclude_applied=False)
             width, height = facts["shape"]
             if width * height > max_pixels:
                 raise PhotoError(
-                    f"the photo has {width * height / 1e6:,.0f} megapixels; at most {max_pixels / 1e6:,.0f} are "
-                    "expected, raise --max-pixels to allow it"
+                    f"the photo has {width * height / 1e6:,.0f} megapixels; the limit is {max_pixels:,} "
+                    "pixels: make it smaller first"
                 )
             pixels = file.read(index=0)
     except PhotoError:
         raise
     # Pillow's decoders raise whatever they meet: OSError, SyntaxError, ValueError, struct.error, bomb errors.
     except Exception as error:
+        if "can not handle the given uri" in str(error):  # imageio's words where no decoder of Pillow's takes it
+            raise PhotoError(
+                "not a photo: its content is no known format; expected JPEG, PNG, TIFF, WebP, AVIF, GIF or BMP"
+            ) from error
         raise PhotoError(
             f"it cannot be read as a picture ({error}); expected JPEG, PNG, TIFF, WebP, AVIF, GIF or BMP"
         ) from error
     return _to_vips(pixels, facts)
+
+
+@contextmanager
+def _own_pixel_limit() -> Iterator[None]:
+    """Pillow's own limit, which prints a warning, gives way to max_pixels, judged before a pixel is decoded."""
+    with _LIMIT:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _to_vips(pixels: NDArray[Any], facts: dict[str, Any]) -> pyvips.Image:

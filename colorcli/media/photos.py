@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media.lightness import lightness_of
-from colorcli.media.sources import MAX_PIXELS, Source, open_source, plain_reason
+from colorcli.media.sources import MAX_PIXELS, VIPS_ERRORS, Source, open_source, plain_reason
 
 LONGEST_ASPECT = 8.0  # a 1x5000 strip is shown to the network as 8:1; beyond that one side has no content
 
@@ -45,8 +45,8 @@ def read_photo(
     try:
         small = thumbnail(source, width, height)
         pixels: NDArray[np.float32] = lightness_of(small, source_bands(small)).numpy()
-    except pyvips.Error as error:
-        raise PhotoError(plain_reason(error)) from error
+    except VIPS_ERRORS as error:
+        raise PhotoError(plain_reason(error, path)) from error
     return source.header, np.clip(pixels, 0.0, 100.0, dtype=np.float32).reshape(height, width)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,15 +19,18 @@ from colorcli.errors import PhotoError
 from colorcli.items import Job
 from colorcli.media.formats import Format, format_of
 from colorcli.media.lightness import lightness_of, standard_rgb
-from colorcli.media.metadata import Provenance, describe_result
+from colorcli.media.metadata import Provenance, describe_result, has_resolution
 from colorcli.media.other_formats import write_other
 from colorcli.media.photos import source_bands, thumbnail
 from colorcli.media.recombination import recombine
-from colorcli.media.sources import Source, open_source, plain_reason
+from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
 
 _COMPARE_WIDTH = 2000  # pixels, both pictures together
 _COMPARE_GAP = 8  # white pixels between them
 _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
+_LONGEST_NAME = 255  # bytes; what file systems take
+# Not "unable to write": pngsave also says that when its source breaks off.
+_WRITE_FAILURE = re.compile(r"(?:write error|unable to open for write)\nsystem error: (.+)")
 _LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned in memory
 
 
@@ -72,9 +76,8 @@ def write_result(
         chroma = np.float32(options.saturation)
         image = recombine(lightness, slope * chroma, offset * chroma, gamut, bits)
         image = _join_alpha(image, alpha, source.header.bits, bits, format, notes)
-        image, damaged = describe_result(image, source.orientation, options.provenance)
-        if damaged:
-            notes.append("the source's XMP was unreadable and was replaced")
+        image, left_out = describe_result(image, source.orientation, options.provenance, format.longest_xmp)
+        notes += left_out
         if options.provenance is not None and not format.metadata:
             notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
         with _part_of(job.target) as part:
@@ -82,18 +85,29 @@ def write_result(
             if options.compare:
                 with _part_of(comparison_path(job.target)) as comparison:
                     _write_comparison(source, part, comparison)
-    except pyvips.Error as error:
-        raise PhotoError(plain_reason(error)) from error
+    except VIPS_ERRORS as error:
+        paths = (job.source, part_path(job.target), part_path(comparison_path(job.target)))
+        failure = _WRITE_FAILURE.search(without_paths(error, *paths))
+        raise PhotoError(_unwritable(failure[1]) if failure else plain_reason(error, *paths)) from error
     except OSError as error:
-        raise PhotoError(
-            f"the result cannot be written ({error.strerror or error}); check the output folder and its free space"
-        ) from error
+        raise PhotoError(_unwritable(error.strerror or str(error))) from error
     return tuple(notes)
 
 
 def comparison_path(target: Path) -> Path:
-    """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide."""
-    return target.with_name(f"{target.name}.compare.jpg")
+    """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide.
+
+    A name too long for that is cut, and told from others by a hash of the whole.
+    """
+    name = f"{target.name}.compare.jpg"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        whole = os.fsencode(target.name)
+        name = f"{whole[:160].decode('utf-8', 'ignore')}.{hashlib.sha256(whole).hexdigest()}.compare.jpg"
+    return target.with_name(name)
+
+
+def _unwritable(reason: str) -> str:
+    return f"the result cannot be written ({reason}); check the output folder and its free space"
 
 
 def _target_format(target: Path) -> Format:
@@ -149,6 +163,8 @@ def _encode(image: pyvips.Image, part: Path, format: Format, extension: str, opt
 
 def _saver_options(image: pyvips.Image, format: Format, options: ResultOptions) -> dict[str, Any]:
     chosen: dict[str, Any] = {} if format.saver == "gifsave" else {"profile": "srgb"}
+    if format.saver != "gifsave" and not image.get_typeof("exif-data") and not has_resolution(image):
+        chosen["keep"] = "xmp:iptc:icc:other"  # else libvips makes an EXIF block, to hold a resolution
     if format.quality is not None:
         chosen["Q"] = options.quality or format.quality
     if format.saver == "jpegsave":
@@ -166,9 +182,9 @@ def _write_comparison(source: Source, result: Path, part: Path) -> None:
     height = max(1, round(source.header.height * width / source.header.width))
     if height > 65_500:  # JPEG's limit: a strip
         width, height = max(1, width * 65_500 // height), 65_500
-    coloured = open_source(result, max_pixels=2**62)
     pictures = []
-    for photo in (source, coloured):
+    # Reopened: the source streams once, and the result has used that up.
+    for photo in (open_source(source.path, max_pixels=2**62), open_source(result, max_pixels=2**62)):
         small = thumbnail(photo, width, height)
         bands = source_bands(small)
         alpha = small.extract_band(bands).cast("uchar") if small.bands > bands else None
@@ -184,7 +200,7 @@ def _write_comparison(source: Source, result: Path, part: Path) -> None:
 def part_path(target: Path) -> Path:
     """The hidden name beside the target under which it is written before it is whole."""
     name = f".{target.name}.part"
-    if len(os.fsencode(name)) > 255:  # the longest name file systems take
+    if len(os.fsencode(name)) > _LONGEST_NAME:
         name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.part"
     return target.with_name(name)
 

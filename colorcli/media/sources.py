@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ MAX_PIXELS = 500_000_000  # default limit: a 100-megapixel scan passes five time
 
 # libvips keeps its last operations by file name: a file replaced during a run would be read stale.
 pyvips.cache_set_max(0)
+
+VIPS_ERRORS = (pyvips.Error, UnicodeDecodeError)  # the second: pyvips takes the names in messages for UTF-8
 
 _LOADERS = {  # libvips GType -> name; others (SVG, CSV, raw) draw rather than decode
     "VipsForeignLoadJpegFile": "JPEG",
@@ -65,13 +68,27 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     return Source(path, header, image, orientation if 1 <= orientation <= 8 else 1, color_bands, native, notes)
 
 
-def plain_reason(error: Exception) -> str:
-    """What a decoder's or encoder's message means to the person whose file it is."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def without_paths(error: Exception, *paths: Path) -> str:
+    """A library's message without the names of the files it is about: a photo may be called `truncated.jpg`."""
+    message = str(error)
+    if isinstance(error, UnicodeDecodeError):  # pyvips, over a name that is no UTF-8; see VIPS_ERRORS
+        pyvips.vips_lib.vips_error_clear()  # which pyvips has not reached: all later messages would carry this one
+        message = os.fsdecode(error.object)
+    for path in paths:
+        message = re.sub(rf"(?<!\w){re.escape(str(path))}(?!\w):?", "", message)
+    return message
+
+
+def plain_reason(error: Exception, *paths: Path) -> str:
+    """What a decoder's or encoder's message means to the person whose file it is; `paths`: those it may name."""
+    text = without_paths(error, *paths)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     detail = lines[-1] if lines else type(error).__name__
-    if any(word in str(error).lower() for word in _DAMAGE):
-        return f"the file is damaged or cut short ({detail}); copy or scan it again"
-    if "unsupported codec" in str(error).lower() or "compression format" in str(error).lower():
+    message = text.lower()
+    damage = [line for line in lines if any(word in line.lower() for word in _DAMAGE)]
+    if damage:
+        return f"the file is damaged or cut short ({damage[0]}); copy or scan it again"
+    if "unsupported codec" in message or "compression format" in message:
         return f"its compression is not supported here ({detail}); convert it to PNG, TIFF or JPEG"
     return f"it cannot be processed ({detail}); expected an intact photo, try saving it again as PNG or TIFF"
 
@@ -97,8 +114,8 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
         image = pyvips.Operation.call(
             pyvips.ffi.string(loader).decode(), os.fsencode(path), access="sequential", fail_on="truncated"
         )
-    except pyvips.Error as error:
-        raise PhotoError(plain_reason(error)) from error
+    except VIPS_ERRORS as error:
+        raise PhotoError(plain_reason(error, path)) from error
     if name == "TIFF":
         _refuse_short_tiff(path)
     return name, image, True
@@ -138,20 +155,33 @@ def _first_tiff_tags(path: Path) -> dict[int, Any]:
 def _refuse_large(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise PhotoError(
-            f"the photo has {width * height / 1e6:,.0f} megapixels ({width}x{height}); at most {max_pixels / 1e6:,.0f} "
-            "are expected, raise --max-pixels to allow it"
+            f"the photo has {width * height / 1e6:,.0f} megapixels ({width}x{height}); the limit is "
+            f"{max_pixels:,} pixels: make it smaller first"
         )
 
 
 def _judge_pages(path: Path, name: str, image: pyvips.Image) -> tuple[str, ...]:
     pages = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+    if name == "PNG":
+        pages = _png_frames(path)  # libvips reads the first and says nothing
     if pages == 1:
         return ()
     if name == "TIFF" and _are_previews(path, image, pages):
         return (f"{pages - 1} smaller preview pages left out",)
-    if name in ("GIF", "WebP"):
+    if name in ("GIF", "WebP", "PNG"):
         raise PhotoError(f"an animation of {pages} frames; expected one still picture, save the frame you want as PNG")
     raise PhotoError(f"the file has {pages} pages; expected one, split it (for example with tiffsplit) and run again")
+
+
+def _png_frames(path: Path) -> int:
+    """What an APNG's acTL chunk says, which stands before the pixels; 1 for other PNG."""
+    with path.open("rb") as file:
+        file.seek(8)  # the signature
+        while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+            if head[4:] == b"acTL":
+                return max(1, int.from_bytes(file.read(4), "big"))
+            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)  # the data and its checksum
+    return 1
 
 
 def _are_previews(path: Path, first: pyvips.Image, pages: int) -> bool:
@@ -160,7 +190,8 @@ def _are_previews(path: Path, first: pyvips.Image, pages: int) -> bool:
         return False
     try:
         others = [pyvips.Operation.call("tiffload", os.fsencode(path), page=page) for page in range(1, pages)]
-    except pyvips.Error:
+    except VIPS_ERRORS:
+        pyvips.vips_lib.vips_error_clear()
         return False
     return all(
         other.width * 2 <= first.width + 1

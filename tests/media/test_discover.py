@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from colorcli.errors import UsageError
 from colorcli.media.discover import Discovery, discover
 
 # The oracle of every test here is the contract in discover's docstring and product.md; all comparisons are exact.
@@ -77,18 +78,50 @@ def test_full_names_that_meet_others_fail_by_name(tmp_path: Path) -> None:
     assert len(found.jobs) + len(found.failures) == 3
 
 
+def test_a_folder_beside_a_file_lies_under_its_name(tmp_path: Path) -> None:
+    root, out = _tree(tmp_path, "in/a.jpg", "a.jpg"), tmp_path / "out"
+    found = discover([str(root / "in"), str(root / "a.jpg")], out)
+    assert [job.target for job in found.jobs] == [out / "in/a.jpg", out / "a.jpg"] and not found.failures
+
+
+def test_named_files_with_equal_names_keep_their_folders(tmp_path: Path) -> None:
+    root, out = _tree(tmp_path / "in", "x/a.jpg", "y/z/a.jpg", "b.jpg", "other/notes.txt"), tmp_path / "out"
+    names = [str(root / name) for name in ("x/a.jpg", "y/z/a.jpg", "b.jpg", "x/../x/a.jpg")]
+    assert list(_targets(discover(names, out), out).values()) == ["x/a.jpg", "y/z/a.jpg", "b.jpg"]
+    assert list(_targets(discover(names[1:3], out), out).values()) == ["a.jpg", "b.jpg"]
+    assert list(_targets(discover([names[0], names[0]], out), out).values()) == ["a.jpg"]
+
+
 def test_same_names_from_two_places_fail_by_name(tmp_path: Path) -> None:
-    first, second = (_tree(tmp_path / name, "a.jpg") / "a.jpg" for name in ("x", "y"))
+    first, second = (_tree(tmp_path / name / "p", "a.jpg") for name in ("x", "y"))
     found = discover([str(first), str(second)], tmp_path / "out")
-    assert [job.source for job in found.jobs] == [first]
-    assert "apart" in _reasons(found)[str(second)]
+    assert [job.source for job in found.jobs] == [first / "a.jpg"]
+    assert "apart" in _reasons(found)[str(second / "a.jpg")]
 
 
-def test_the_same_photo_twice_is_one_job(tmp_path: Path) -> None:
+def test_the_same_photo_for_the_same_place_is_one_job(tmp_path: Path) -> None:
     root = _tree(tmp_path / "in", "a.jpg")
-    (root / "link.jpg").symlink_to("a.jpg")
-    found = discover([str(root / "a.jpg"), str(root), str(root / "a.jpg")], tmp_path / "out")
-    assert len(found.jobs) == 1 and not found.failures
+    found = discover([str(root / "a.jpg"), str(root / "*.jpg"), str(root / "a.jpg"), str(root), str(root)], tmp_path)
+    assert not found.jobs and len(found.failures) == 5  # all lie in the output folder
+    out = tmp_path / "out"
+    found = discover([str(root / "a.jpg"), str(root / "*.jpg"), str(root / "a.jpg"), str(root), str(root)], out)
+    assert [job.target for job in found.jobs] == [out / "a.jpg", out / "in/a.jpg"] and not found.failures
+
+
+def test_links_hide_neither_photos_nor_folders(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "b.jpg", "d/c.jpg", "d/e/f.jpg")
+    (root / "a.jpg").symlink_to("b.jpg")
+    (root / "a").symlink_to("d", target_is_directory=True)
+    (root / "d" / "aa").symlink_to(root / "d" / "e", target_is_directory=True)
+    found = discover([str(root)], tmp_path / "out")
+    assert [job.name for job in found.jobs] == ["a.jpg", "b.jpg", "d/c.jpg", "d/e/f.jpg"]
+    both = discover([str(root / "a"), str(root)], tmp_path / "out")
+    assert [job.name for job in both.jobs] == ["in/a.jpg", "in/b.jpg", "in/d/c.jpg", "in/d/e/f.jpg"]
+    _tree(tmp_path / "far", "g.jpg")
+    (root / "far").symlink_to(tmp_path / "far", target_is_directory=True)
+    assert [job.name for job in discover([str(root)], tmp_path / "out").jobs][-1] == "far/g.jpg"
+    sole = discover([str(root / "far")], tmp_path / "out")
+    assert [job.target for job in sole.jobs] == [tmp_path / "out" / "g.jpg"]
 
 
 def test_gray_only_extensions_become_colour(tmp_path: Path) -> None:
@@ -108,11 +141,64 @@ def test_out_inside_the_input_is_not_read(tmp_path: Path) -> None:
     assert [job.name for job in discover([str(root)], root / "out").jobs] == ["a.jpg", "other/b.jpg"]
 
 
+def test_an_input_folder_is_no_output_folder(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg")
+    (tmp_path / "link").symlink_to(root, target_is_directory=True)
+    for one, other in ((root, root), (root, tmp_path / "link"), (tmp_path / "link", root)):
+        with pytest.raises(UsageError, match="among the photos; choose another -o"):
+            discover([str(one)], other, extension=".png")
+
+
+def test_inputs_in_the_output_folder_are_dropped(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "out/a.jpg", "out/sub/b.jpg")
+    (root / "link.jpg").symlink_to(root / "out" / "a.jpg")
+    (root / "linked").symlink_to(root / "out" / "sub", target_is_directory=True)
+    out = root / "out"
+    named = [str(out / "a.jpg"), str(out / "sub"), str(root / "link.jpg")]
+    found = discover([*named, str(root / "a.jpg")], out)
+    assert [job.target for job in found.jobs] == [out / "a.jpg"]
+    assert set(_reasons(found)) == set(named) and "output folder" in _reasons(found)[named[0]]
+    for pattern in ("*", "**", "**/*.jpg"):
+        found = discover([str(root / pattern)], out)
+        assert [job.target for job in found.jobs] == [out / "a.jpg"] and not found.failures
+    assert set(_reasons(discover([str(out / "*.jpg")], out))) == {str(out / "*.jpg")}
+    walked = discover([str(root)], out)
+    assert [job.name for job in walked.jobs] == ["a.jpg"] and walked.skipped == ["link.jpg"]
+
+
+def test_older_output_folders_are_skipped_by_name(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "b/old/.colorize/ledger.sqlite3", "b/old/a.jpg", "b/old/c/d.jpg")
+    out = tmp_path / "out"
+    found = discover([str(root)], out)
+    assert [job.name for job in found.jobs] == ["a.jpg"] and found.skipped == ["b/old"]
+    for pattern in ("**/*.jpg", "*/*"):
+        matched = discover([str(root / pattern)], out)
+        assert matched.skipped == [str(root / "b" / "old")] and not matched.failures
+        assert all(job.source == root / "a.jpg" for job in matched.jobs)
+    chosen = discover([str(root / "b" / "old")], out)  # the user's word
+    assert [job.name for job in chosen.jobs] == ["a.jpg", "c/d.jpg"]
+
+
 def test_sources_are_never_targets(tmp_path: Path) -> None:
-    root = _tree(tmp_path / "in", "a.jpg", "b.jpg")
-    found = discover([str(root)], root)
-    assert not found.jobs and "replace the photo" in _reasons(found)["a.jpg"]
-    assert [job.target.name for job in discover([str(root)], root, extension=".png").jobs] == ["a.png", "b.png"]
+    root, out = _tree(tmp_path / "in", "a.jpg", "b.jpg"), tmp_path / "out"
+    out.mkdir()
+    (out / "a.jpg").symlink_to(root / "a.jpg")
+    (out / "b.jpg.compare.jpg").symlink_to(root / "a.jpg")
+    found = discover([str(root)], out)
+    assert [job.name for job in found.jobs] == ["b.jpg"] and "replace the photo" in _reasons(found)["a.jpg"]
+    compared = discover([str(root)], out, compare=True)
+    assert not compared.jobs and "comparison would replace" in _reasons(compared)["b.jpg"]
+
+
+def test_comparisons_claim_their_places(tmp_path: Path) -> None:
+    root, out = _tree(tmp_path / "in", "a.jpg", "a.jpg.compare.jpg", "b.png", "b.png.compare.jpg"), tmp_path / "out"
+    assert len(discover([str(root)], out).jobs) == 4
+    found = discover([str(root)], out, compare=True)
+    assert [job.name for job in found.jobs] == ["a.jpg", "b.png"]
+    assert set(_reasons(found)) == {str(root / "a.jpg.compare.jpg"), str(root / "b.png.compare.jpg")}
+    first = discover([str(root / "a.jpg.compare.jpg"), str(root / "a.jpg")], out, compare=True)
+    assert [job.target.name for job in first.jobs] == ["a.jpg.compare.jpg"]
+    assert "its comparison would be" in _reasons(first)[str(root / "a.jpg")]
 
 
 def test_loops_and_odd_files_fail_by_name(tmp_path: Path) -> None:
@@ -138,6 +224,20 @@ def test_unreadable_fails_by_name(tmp_path: Path) -> None:
     (root / "b").chmod(0o700)
     assert [job.name for job in found.jobs] == ["d.jpg"]
     assert set(_reasons(found)) == {"a.jpg", "b"}
+    (root / "b").chmod(0)
+    alone = discover([str(root / "b")], tmp_path / "out")
+    (root / "b").chmod(0o700)
+    assert set(_reasons(alone)) == {str(root / "b")}
+
+
+def test_unreadable_inputs_are_named_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = _tree(tmp_path / "in", "a.jpg")
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert set(_reasons(discover([str(root)], tmp_path / "out"))) == {str(root)}
 
 
 def test_named_paths_fail_rather_than_skip(tmp_path: Path) -> None:
@@ -155,6 +255,24 @@ def test_patterns_are_expanded(tmp_path: Path) -> None:
     assert [Path(name).name for name in named] == ["a1.jpg", "a2.jpg", "x[1].jpg"]
     deep = discover([str(root / "**" / "a*.jpg")], tmp_path / "out")
     assert sorted(job.target.name for job in deep.jobs) == ["a1.jpg", "a2.jpg", "a3.jpg"]
+
+
+def test_matches_lie_by_their_path_below_the_fixed_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, out = _tree(tmp_path, "t/a/x.jpg", "t/b/x.jpg", "t/b/c/y.jpg"), tmp_path / "out"
+    monkeypatch.chdir(root)
+    for pattern, places in {
+        "t/*/*.jpg": ["a/x.jpg", "b/x.jpg"],
+        "./t/../t/*/x.jpg": ["a/x.jpg", "b/x.jpg"],
+        "t/a/*.jpg": ["x.jpg"],
+        "*/a": ["t/a/x.jpg"],
+        "t/**": ["a/x.jpg", "b/x.jpg", "b/c/y.jpg"],
+        f"{root}/[t]/b": ["t/b/x.jpg", "t/b/c/y.jpg"],
+        "t/[a]/../b/x.jpg": ["b/x.jpg"],
+        "t/b/[c]/../../../t/a/x.jpg": ["x.jpg"],
+    }.items():
+        found = discover([pattern], out)
+        assert [job.target.relative_to(out).as_posix() for job in found.jobs] == places, pattern
+        assert not found.failures
 
 
 def test_odd_names(tmp_path: Path) -> None:

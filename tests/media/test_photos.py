@@ -13,6 +13,7 @@ from skimage import color
 
 from colorcli.errors import PhotoError
 from colorcli.media.photos import network_size, read_photo
+from colorcli.media.sources import plain_reason
 
 Bytes = NDArray[np.uint8]
 
@@ -198,6 +199,7 @@ def test_what_is_refused_by_name(tmp_path: Path, astronaut: Bytes) -> None:
     picture.save(tmp_path / "pages.tif", save_all=True, append_images=[flipped])
     picture.save(tmp_path / "film.gif", save_all=True, append_images=[flipped])
     picture.save(tmp_path / "film.webp", save_all=True, append_images=[flipped])
+    picture.save(tmp_path / "film.png", save_all=True, append_images=[flipped])
     Image.fromarray(astronaut[..., 0].astype(np.float32)).save(tmp_path / "float.tif")
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("no photo")
@@ -205,15 +207,16 @@ def test_what_is_refused_by_name(tmp_path: Path, astronaut: Bytes) -> None:
     assert "2 pages" in _refusal(tmp_path / "pages.tif")
     assert "animation of 2 frames" in _refusal(tmp_path / "film.gif")
     assert "animation of 2 frames" in _refusal(tmp_path / "film.webp")
+    assert "animation of 2 frames" in _refusal(tmp_path / "film.png")
     assert "float" in _refusal(tmp_path / "float.tif")
     assert "empty" in _refusal(tmp_path / "empty.jpg")
-    assert "cannot be read as a picture" in _refusal(tmp_path / "text.jpg")
+    assert "not a photo: its content is no known format" in _refusal(tmp_path / "text.jpg")
     assert "no photo" in _refusal(tmp_path / "drawing.jpg")
     assert "cannot be opened" in _refusal(tmp_path / "missing.jpg")
     picture.save(tmp_path / "big.png")
     picture.save(tmp_path / "big.bmp")
-    assert "--max-pixels" in _refusal(tmp_path / "big.png", max_pixels=1000)
-    assert "--max-pixels" in _refusal(tmp_path / "big.bmp", max_pixels=1000)
+    assert "the limit is 1,000 pixels: make it smaller first" in _refusal(tmp_path / "big.png", max_pixels=1000)
+    assert "the limit is 1,000 pixels: make it smaller first" in _refusal(tmp_path / "big.bmp", max_pixels=1000)
 
 
 def test_scanner_preview_pages_are_no_pages(tmp_path: Path, astronaut: Bytes) -> None:
@@ -234,3 +237,21 @@ def test_awkward_names(tmp_path: Path, gray_png: Path) -> None:
         except OSError:  # file systems that take UTF-8 only
             continue
         assert np.array_equal(read_photo(path, side=64, multiple=32)[1], plain)
+
+
+def test_a_name_is_no_reason(tmp_path: Path) -> None:
+    """Oracle: the contract: what the message says counts, not the file's name in it."""
+    path = tmp_path / "corrupt eof.jpg"
+    assert "damaged" not in plain_reason(ValueError(f"{path}: odd thing"), path)
+    assert "damaged" in plain_reason(ValueError(f"{path}: corrupt header"), path)
+
+
+def test_a_large_bmp_is_read_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder, astronaut: Bytes
+) -> None:
+    """Oracle: the contract: max_pixels counts, not Pillow's own limit, which stays as it was."""
+    Image.fromarray(astronaut).save(tmp_path / "big.bmp")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    header, _ = read_photo(tmp_path / "big.bmp", side=128, multiple=32)
+    assert header.width == 512 and Image.MAX_IMAGE_PIXELS == 1000
+    assert not [warning for warning in recwarn if warning.category is Image.DecompressionBombWarning]

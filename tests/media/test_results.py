@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -340,3 +341,105 @@ def test_options_are_validated() -> None:
         ResultOptions(saturation=-1)
     with pytest.raises(ValueError, match="quality"):
         ResultOptions(quality=0)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp"])
+def test_a_full_disk_is_not_the_photos_fault(name: str, tmp_path: Path, write: Write) -> None:
+    """Oracle: the system refuses files of more than 20 kB (RLIMIT_FSIZE); the message names the place."""
+    noise = np.random.default_rng(0).integers(0, 255, (600, 600), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(PhotoError, match=r"result cannot be written \(File too large\); check the output folder"):
+            write(tmp_path / "noise.png", name=name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_photo_that_breaks_off_is_not_the_disks_fault(
+    tmp_path: Path, write: Write, camera: NDArray[np.uint8]
+) -> None:
+    """Oracle: the contract; pngsave says "unable to write" then too."""
+    whole = io.BytesIO()
+    Image.fromarray(camera).save(whole, "PNG")
+    (tmp_path / "cut.png").write_bytes(whole.getvalue()[: len(whole.getvalue()) * 2 // 3])
+    with pytest.raises(PhotoError, match=r"damaged or cut short .*read error"):
+        write(tmp_path / "cut.png")
+
+
+def test_comparison_of_a_name_in_an_old_encoding(
+    tmp_path: Path, gray_png: Path, gamut: FloatArray, camera: NDArray[np.uint8]
+) -> None:
+    """Oracle: left half is the source (mean 2 levels), under a name that is no UTF-8."""
+    source = tmp_path / b"latin-\xe9.png".decode("utf-8", "surrogateescape")
+    try:
+        source.write_bytes(gray_png.read_bytes())
+    except OSError:  # file systems that take UTF-8 only
+        pytest.skip("names are UTF-8 here")
+    flat = np.zeros((4, 4, 2), dtype=np.float32)
+    target = tmp_path / "out" / source.name
+    write_result(Job(source, target, source.name), flat, flat, gamut, ResultOptions(compare=True))
+    with comparison_path(target).open("rb") as file:
+        pair = np.asarray(Image.open(file)).astype(int)
+    assert np.abs(pair[:, :512] - camera[..., None]).mean() < 2
+
+
+def test_comparison_of_long_names(gray_png: Path, write: Write) -> None:
+    """Oracle: both files are there; two long names have two comparisons."""
+    names = ["n" * 250 + "a.png", "n" * 250 + "b.png", "\N{SNOWMAN}" * 83 + ".png"]
+    targets = [write(gray_png, name=name, compare=True)[0] for name in names]
+    comparisons = {comparison_path(target) for target in targets}
+    assert len(comparisons) == 3 and all(path.exists() for path in [*targets, *comparisons])
+    assert all(path.name.endswith(".compare.jpg") for path in comparisons)
+
+
+@pytest.mark.parametrize("size", [59_800, 63_000, 65_400])
+def test_long_xmp_in_jpeg_leaves_the_provenance(
+    size: int, tmp_path: Path, write: Write, camera: NDArray[np.uint8]
+) -> None:
+    """Oracle: the packet is in the file and says what it must; a note where the source's went; PNG holds all of it."""
+    filler = b"<!--" + b"x" * (size - len(_PACKET)) + b"-->"
+    Image.fromarray(camera).save(
+        tmp_path / "x.jpg", xmp=_PACKET.replace(b"</rdf:Description>", b"</rdf:Description>" + filler)
+    )
+    for name, kept in (("x.jpg", False), ("x.png", True)):
+        target, notes = write(tmp_path / "x.jpg", name=name, provenance=PROVENANCE)
+        packet = bytes(pyvips.Image.new_from_file(str(target)).get("xmp-data"))
+        assert DIGITAL_SOURCE_TYPE.encode() in packet and (b"x-default" in packet) == kept
+        assert any("XMP was left out" in note for note in notes) != kept
+
+
+@pytest.mark.parametrize("source", ["s.jpg", "s.png", "s.tif", "s.webp", "s.avif", "s.ppm"])
+def test_no_resolution_is_invented(source: str, tmp_path: Path, write: Write) -> None:
+    """Oracle: Pillow finds none in JPEG, EXIF's "unknown" (72) in PNG and TIFF, and no EXIF block."""
+    Image.new("L", (20, 20), 100).save(tmp_path / source)
+    for name, expected in (("r.jpg", None), ("r.png", 72), ("r.tif", 72), ("r.webp", None)):
+        target, _ = write(tmp_path / source, name=f"{source}.{name}", provenance=PROVENANCE)
+        with Image.open(target) as result:
+            dpi = result.info.get("dpi")
+            assert "exif" not in result.info and "icc_profile" in result.info
+            assert dpi == (None if expected is None else pytest.approx((expected, expected), abs=0.1)), name
+
+
+def test_failures_under_a_name_in_an_old_encoding(tmp_path: Path, write: Write) -> None:
+    """Oracle: the same messages as under a plain name, for the photo and for the place."""
+    noise = np.random.default_rng(0).integers(0, 255, (600, 600), dtype=np.uint8)
+    whole = io.BytesIO()
+    Image.fromarray(noise).save(whole, "PNG")
+    source = tmp_path / b"latin-\xe9.png".decode("utf-8", "surrogateescape")
+    try:
+        source.write_bytes(whole.getvalue()[:200_000])
+    except OSError:  # file systems that take UTF-8 only
+        pytest.skip("names are UTF-8 here")
+    with pytest.raises(PhotoError, match="damaged or cut short"):
+        write(source)
+    source.write_bytes(whole.getvalue())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(PhotoError, match=r"\(File too large\)"):
+            write(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
