@@ -75,6 +75,14 @@ def test_out_of_memory_halves_the_batch_and_says_so(kind: str) -> None:
     assert said[0] == "out of memory with 7 photos at once: going on with 3"
 
 
+def test_out_of_memory_tells_the_size_of_later_batches() -> None:
+    """Oracle: 8 photos with room for 2: 8 -> 4 + 4, each 4 -> 2 + 2; the last told is what fits."""
+    told: list[int] = []
+    outcomes = list(infer(_batch(8), _limited(2, _OUT_OF_MEMORY["CUDA"]), _never, lambda _: None, told.append))
+    _assert_colored(outcomes, range(8))
+    assert told == [4, 2, 2]
+
+
 def test_one_photo_that_does_not_fit_is_a_failure() -> None:
     """Oracle: the contract; the reason names the size and two ways out."""
     outcomes = list(infer(_batch(2), _limited(0, _OUT_OF_MEMORY["CUDA"]), _never, lambda _: None))
