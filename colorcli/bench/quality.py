@@ -16,6 +16,7 @@ from colorcli.color.chroma import guide, join
 from colorcli.color.lab import lab_to_rgb, rgb_to_lab
 from colorcli.errors import UsageError
 from colorcli.loader import LoadedMethod
+from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.metrics.colourfulness import colourfulness
 from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.ssim import ssim
@@ -41,11 +42,8 @@ class Row:
 def photographs(folder: Path | None, limit: int = 0) -> Iterator[tuple[str, Tensor]]:
     """Name and (1, 3, 256, 256) uint8 RGB of each photo of a folder, or of scikit-image's wheel; stretched bicubic."""
     if folder is None:
-        import skimage.data
-
-        sources = [(name, Image.fromarray(getattr(skimage.data, name)())) for name in _WHEEL]
-        for name, picture in sources[: limit or None]:
-            yield name, _squared(picture)
+        for name in PHOTOGRAPHS[: limit or None]:
+            yield name, _squared(Image.fromarray(photograph(name)))
         return
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
     for path in paths[: limit or None]:
@@ -54,9 +52,6 @@ def photographs(folder: Path | None, limit: int = 0) -> Iterator[tuple[str, Tens
                 yield path.relative_to(folder).as_posix(), _squared(picture)
         except OSError as error:
             raise UsageError(f"{path} is not a readable photo: {error}") from error
-
-
-_WHEEL = ("astronaut", "chelsea", "coffee", "rocket")  # colour photographs that scikit-image's wheel carries
 
 
 def _squared(picture: Image.Image) -> Tensor:

@@ -73,10 +73,3 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     Clipping moves lightness and hue: fit chroma to the gamut first (`colorcli.color.gamut`).
     """
     return delinearize(lab_to_linear(lab)).clamp(0, 1)
-
-
-def gray_to_lightness(gray: Tensor) -> Tensor:
-    """The L of an sRGB gray, any shape, 0..1 in, 0..100 out."""
-    y = linearize(gray)
-    f = torch.where(y > _EPSILON, y.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * y + 16) / 116)
-    return 116 * f - 16

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from colorcli.errors import ColorizeError
 
-_PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # colour photographs that the wheel carries
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # colour photographs that the wheel carries
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as a scanner's gray
 
 
@@ -30,7 +30,7 @@ def write_samples(folder: Path) -> list[Path]:
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _PHOTOGRAPHS:
+        for name in PHOTOGRAPHS:
             path = folder / f"{name}.jpg"
             paths.append(path)
             if path.exists():

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorcli.checkpoints.load import read_checkpoint
 from colorcli.checkpoints.store import shipped_folder
 from colorcli.devices import choose_device
 from colorcli.errors import UsageError, WeightsError
+from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.methods.registry import METHODS
 from colorcli.train.config import build_config, read_recipe
 from colorcli.train.data import read_photos
@@ -124,11 +126,8 @@ def _read_init(path: Path) -> dict[str, Tensor]:
 
 def _demonstration_photos(folder: Path) -> Path:
     """The wheel's colour photographs as PNG files in `folder`."""
-    import skimage.data
-    from PIL import Image
-
-    for name in ("astronaut", "chelsea", "coffee", "rocket"):
-        Image.fromarray(getattr(skimage.data, name)()).save(folder / f"{name}.png")
+    for name in PHOTOGRAPHS:
+        Image.fromarray(photograph(name)).save(folder / f"{name}.png")
     return folder
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from skimage import color
 from skimage.color.colorconv import xyz_from_rgb
 
-from colorcli.color.lab import delinearize, gray_to_lightness, lab_to_linear, lab_to_rgb, linearize, rgb_to_lab
+from colorcli.color.lab import delinearize, lab_to_linear, lab_to_rgb, linearize, rgb_to_lab
 
 unit = st.floats(0, 1, width=32)
 pictures = arrays(np.float64, (3, 2, 3), elements=unit)
@@ -78,14 +78,6 @@ def test_transfer_curve(values: np.ndarray) -> None:
     encoded = [12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055 for v in values]
     assert np.allclose(delinearize(linear).numpy(), encoded, atol=1e-12)
     assert torch.allclose(linearize(delinearize(linear)), linear, atol=1e-7, rtol=0)
-
-
-@repeatable
-@given(st.floats(0, 1))
-def test_gray_to_lightness(gray: float) -> None:
-    """Oracle: skimage.color.rgb2lab of the gray pixel; 1e-2, because the rows of IEC's matrix add up to 1 in Y only."""
-    expected = color.rgb2lab(np.full((1, 1, 3), gray))[0, 0, 0]
-    assert float(gray_to_lightness(torch.tensor(gray, dtype=torch.float64))) == pytest.approx(expected, abs=1e-2)
 
 
 def test_gradients_are_finite() -> None:
