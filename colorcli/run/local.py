@@ -54,7 +54,8 @@ class Engine:
         """Fill in what was left automatic (0).
 
         On a CPU every core gets a network of its own, up to 4: one network on several cores waits at the end of
-        every layer. Batches do not pay there (measured: a batch of 1 is as fast as any), so a photo goes alone.
+        every layer. Batches do not pay there (compact smsanet, 128 px, one AVX2 thread: 8.8 photos/s at
+        a batch of 1, 8.7 at 4, 8.0 at 16), so a photo goes alone.
         """
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         workers = max(1, min(workers or cores, jobs))
