@@ -77,9 +77,8 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
         lab = rgb_to_lab(truth.float() / 255)
         lightness = lab[:, :1]
         tint = lab[:, 1:].mean((2, 3), keepdim=True).expand_as(lab[:, 1:])
-        small = F.interpolate(
-            lightness, (side, side), mode="bilinear", antialias=True
-        )  # (1, 1, 256, 256) -> (.., s, s)
+        # (1, 1, 256, 256) -> (1, 1, side, side)
+        small = F.interpolate(lightness, (side, side), mode="bilinear", antialias=True)
         results = {
             "gray": lab_to_rgb(torch.cat((lightness, torch.zeros_like(tint)), dim=1)),
             "flat tint": lab_to_rgb(torch.cat((lightness, tint), dim=1)),

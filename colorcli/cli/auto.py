@@ -26,7 +26,7 @@ def auto(
     weights: options.Weights = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    size: Annotated[int, typer.Option("--size", help="Side of the network's input, pixels. 0: as trained.")] = 0,
+    size: options.Size = 0,
     batch: Annotated[int, typer.Option("--batch", help="Photos in one network call. 0: automatic.")] = 0,
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="Threads that read, and that write. 0: cores.")] = 0,
     format: Annotated[str, typer.Option("--format", help="same, png, jpg, webp or tiff.")] = "same",

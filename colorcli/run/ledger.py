@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
 
-Row = tuple[Any, ...]  # a row of the table below, without its target
 FOLDER = ".colorize"  # inside the output folder
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
@@ -31,6 +30,19 @@ CREATE TABLE IF NOT EXISTS results (
     size INTEGER, time INTEGER -- of the result: bytes, ns
 )
 """
+
+
+class Row(NamedTuple):
+    """A row of that table, without its target; fields in the table's order."""
+
+    state: str
+    content: str
+    source: str
+    source_size: int
+    source_time: int
+    settings: str
+    size: int | None
+    time: int | None
 
 
 class Standing(Enum):
@@ -95,12 +107,9 @@ class Ledger:
     def _row(self, job: Job) -> Row | None:
         with self._lock:
             found = self._rows.execute(
-                "SELECT state, content, source, source_size, source_time, settings, size, time "
-                "FROM results WHERE target = ?",
-                (self._name(job),),
+                f"SELECT {', '.join(Row._fields)} FROM results WHERE target = ?", (self._name(job),)
             ).fetchone()
-        row: Row | None = found
-        return row
+        return Row(*found) if found else None
 
     def _name(self, job: Job) -> str:
         return _as_text(job.target.relative_to(self._out))
@@ -110,8 +119,8 @@ class Ledger:
         row = self._row(job)
         facts = job.source.stat()
         source = _as_text(os.path.realpath(job.source))
-        if row and (row[2], row[3], row[4]) == (source, facts.st_size, facts.st_ctime_ns):
-            content = row[1]  # the same file, unchanged by size and time: not read again
+        if row and (row.source, row.source_size, row.source_time) == (source, facts.st_size, facts.st_ctime_ns):
+            content = row.content  # the same file, unchanged by size and time: not read again
         else:
             with job.source.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -122,14 +131,14 @@ class Ledger:
             return Standing.NEW, mark
         if row is None:
             return Standing.FOREIGN, mark
-        if row[0] == "begun":  # killed while writing: whole or not, it is ours
+        if row.state == "begun":  # killed while writing: whole or not, it is ours
             return Standing.STALE, mark
-        if (row[6], row[7]) != (result.st_size, result.st_mtime_ns):
+        if (row.size, row.time) != (result.st_size, result.st_mtime_ns):
             return Standing.FOREIGN, mark
-        if row[1] == mark.content:
-            return (Standing.DONE if row[5] == self._settings else Standing.STALE), mark
+        if row.content == mark.content:
+            return (Standing.DONE if row.settings == self._settings else Standing.STALE), mark
         # Other content: the photo was changed in its place, or another photo would replace this one's result.
-        return (Standing.STALE if row[2] == mark.source else Standing.FOREIGN), mark
+        return (Standing.STALE if row.source == mark.source else Standing.FOREIGN), mark
 
     def begin(self, job: Job, mark: Mark) -> Row | None:
         """Note that this result is about to be written. Returns what was noted before, for `abandon`."""
