@@ -25,7 +25,7 @@ def bench(
     weights: options.Weights = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    size: Annotated[int, typer.Option("--size", help="Side of the network's input, pixels. 0: as trained.")] = 0,
+    size: options.Size = 0,
     limit: Annotated[int, typer.Option("--limit", help="Photos at most. 0: all.")] = 0,
     as_json: options.AsJson = False,
     verbose: options.Verbose = 0,
@@ -47,8 +47,15 @@ def bench(
     loaded = load_method(method, weights=weights, device=processor, dtype=dtype)
     rows, gray = measure(loaded, data, size=size, limit=limit)
     if as_json:
-        finite = [{k: v if v != math.inf else None for k, v in asdict(row).items()} for row in rows]
-        typer.echo(json.dumps({"side": SIDE, "size": size or loaded.size, "gray at source": gray, "rows": finite}))
+        finite = [
+            {
+                key: None if isinstance(value, float) and not math.isfinite(value) else value
+                for key, value in row.items()
+            }
+            for row in map(asdict, rows)
+        ]  # JSON knows neither the truth's infinite PSNR nor its median
+        answer = {"side": SIDE, "size": size or loaded.size, "gray at source": gray, "rows": finite}
+        typer.echo(json.dumps(answer, allow_nan=False))
         return
     typer.echo(
         f"{rows[0].photos} photos at {SIDE}x{SIDE}, network at {size or loaded.size} px, 8-bit sRGB; "

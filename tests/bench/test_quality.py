@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,3 +80,15 @@ def test_fewer_than_two_colour_photos_are_refused(tmp_path: Path) -> None:
     Image.fromarray(skimage.data.astronaut()).save(tmp_path / "a.png")
     with pytest.raises(UsageError, match="at least two colour photos"):
         measure(_method(_no_colour), tmp_path)
+
+
+def test_json_holds_only_what_json_knows(tiny_weights: Path, colorize: Callable[..., Any]) -> None:
+    """Oracle: RFC 8259 has no NaN and no Infinity; the truth's PSNR is infinite."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    answer = colorize("bench", "--json", "--limit", "2", "--weights", tiny_weights)
+    rows = json.loads(answer.out, parse_constant=refuse)["rows"]
+    assert [row["name"] for row in rows] == ["gray", "flat tint", "smsanet", "the truth"]
+    assert rows[-1]["psnr"] is None and rows[-1]["photos"] == 2
