@@ -20,7 +20,8 @@ _KAPPA = 24389 / 27  # (29/3)^3
 
 
 def _apply(matrix: Tensor, pixels: Tensor) -> Tensor:
-    return torch.einsum("ij,...jhw->...ihw", matrix, pixels)
+    with torch.autocast(pixels.device.type, enabled=False):  # a product in bf16 would move ab by several units
+        return torch.einsum("ij,...jhw->...ihw", matrix, pixels)
 
 
 def _rgb_to_xyz_matrix(like: Tensor) -> Tensor:

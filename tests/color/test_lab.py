@@ -54,6 +54,15 @@ def test_named_colours() -> None:
     assert torch.allclose(rgb_to_lab(rgb)[:, :, 0].T, lab, atol=0.02, rtol=0)
 
 
+def test_autocast_leaves_colour_alone() -> None:
+    """Oracle: the same conversion outside autocast; training under bf16 must not blur its own targets."""
+    cube = _cube().float()
+    with torch.autocast("cpu", torch.bfloat16):
+        lab = rgb_to_lab(cube)
+        assert torch.equal(lab_to_rgb(lab), lab_to_rgb(rgb_to_lab(cube)))
+    assert torch.equal(lab, rgb_to_lab(cube))
+
+
 @repeatable
 @given(pictures)
 def test_round_trip(picture: np.ndarray) -> None:
