@@ -14,16 +14,17 @@ from torch import Tensor
 
 from colorcli.color.chroma import guide, join
 from colorcli.color.lab import lab_to_rgb, rgb_to_lab
+from colorcli.color.resize import stretch_to_square
 from colorcli.errors import UsageError
 from colorcli.loader import LoadedMethod
 from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.metrics.colourfulness import colourfulness
 from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.ssim import ssim
+from colorcli.train.data import PHOTO_ENDINGS
 
 SIDE = 256  # pixels, the papers' protocol
 _GRAY_AT_SOURCE = 2.0  # colourfulness up to which an original is gray: it says nothing about colour
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def photographs(folder: Path | None, limit: int = 0) -> Iterator[tuple[str, Tens
         for name in PHOTOGRAPHS[: limit or None]:
             yield name, _squared(Image.fromarray(photograph(name)))
         return
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
     for path in paths[: limit or None]:
         try:
             with Image.open(path) as picture:
@@ -55,10 +56,8 @@ def photographs(folder: Path | None, limit: int = 0) -> Iterator[tuple[str, Tens
 
 
 def _squared(picture: Image.Image) -> Tensor:
-    rgb = picture.convert("RGB")
-    if rgb.size != (SIDE, SIDE):
-        rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
+    rgb = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)  # (h, w, 3) -> (3, h, w)
+    return stretch_to_square(rgb, SIDE).to(torch.uint8)
 
 
 def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: int = 0) -> tuple[list[Row], list[str]]:

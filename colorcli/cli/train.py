@@ -17,9 +17,9 @@ from colorcli.cli.training_view import TrainingView
 def train(
     method: Annotated[str, typer.Argument(help="See `colorize methods`.", metavar="METHOD")],
     data: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
-            help="Folders of photos and tar shards. Without: $COLORIZE_DATA, else a demonstration.",
+            help="Folders, tar shards or URLs (fsspec). Without: $COLORIZE_DATA, else a demonstration.",
             metavar="DATA",
             envvar="COLORIZE_DATA",
         ),
@@ -36,6 +36,9 @@ def train(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, network.key=value, objective.key=value.")
     ] = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Perceptual network: weights file, torchvision or none.")
+    ] = None,
     device: options.Device = "auto",
     seed: Annotated[int | None, typer.Option("--seed", help="Start of everything random.")] = None,
     as_json: options.AsJson = False,
@@ -47,7 +50,7 @@ def train(
     from colorcli.train.config import parse_assignments
     from colorcli.train.session import TrainRequest, run_training
 
-    given: dict[str, Any] = {"variant": variant, "steps": steps, "minutes": minutes, "seed": seed}
+    given: dict[str, Any] = {"variant": variant, "steps": steps, "minutes": minutes, "seed": seed, "backbone": backbone}
     overrides = {key: value for key, value in given.items() if value is not None}
     overrides |= parse_assignments(assignments or [])
     request = TrainRequest(method, tuple(data or ()), out, recipe, init, resume, device, overrides)

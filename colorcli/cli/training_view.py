@@ -8,6 +8,7 @@ from typing import Any
 from colorcli.cli.console import printable, say
 
 _PLACE = ("event", "step", "images", "minutes", "progress")
+_HEADLINES = {"psnr at gain": "{:.2f} dB", "top1": "{:.1%} right", "f": "F {:.3f}"}  # of a validation
 
 
 class TrainingView:
@@ -16,7 +17,7 @@ class TrainingView:
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
-        self._best = ""
+        self._latest = ""
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -38,11 +39,12 @@ class TrainingView:
             say(line(entry))
             return
         if entry["event"] in ("validation", "final"):
-            self._best = f"{entry['psnr at gain']:.2f} dB (gray {entry['gray']:.2f})"
+            self._latest = next((text.format(entry[key]) for key, text in _HEADLINES.items() if key in entry), "")
         if entry["event"] == "final":
             self._bar.update(self._task, completed=1.0)
         if entry["event"] == "train":
-            figures = f"{entry['size']} px, loss {entry['loss']:.4f}, {entry['images/s']:.1f} images/s  {self._best}"
+            loss = f"loss {entry['loss']:.4f}, " if "loss" in entry else ""
+            figures = f"{entry['size']} px, {loss}{entry['images/s']:.1f} images/s  {self._latest}"
             self._bar.update(self._task, completed=entry["progress"], figures=figures)
         else:
             from rich.text import Text

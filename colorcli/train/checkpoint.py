@@ -51,10 +51,8 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def recalibrate_norm(
-    network: nn.Module, batches: Iterable[torch.Tensor], forward: Callable[[torch.Tensor], Any] | None = None
-) -> None:
-    """Set the batch norms' running statistics to the mean over these batches, (B, C, H, W) each.
+def recalibrate_norm(network: nn.Module, batches: Iterable[Any], forward: Callable[[Any], Any] | None = None) -> None:
+    """Set the batch norms' running statistics to the mean over these batches.
 
     forward: what puts a batch through the network; None: the network itself.
     """

@@ -20,7 +20,7 @@ class Stage:
 
     size: int  # side of the square crops, pixels, a multiple of 8
     share: float  # of the whole run, 0..1; the shares of a run add up to 1
-    batch: int  # photos in a step
+    batch: int  # photos in a step, over all processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,10 @@ class TrainConfig:
     ema: float = 0.999  # decay of the averaged weights that are validated and exported; 0: none
     freeze_norm: bool = False  # keep the batch norm statistics of `init`
     train_only: tuple[str, ...] = ()  # prefixes of the parameters to train; empty: all
+    accumulate: int = 1  # slices of a process' part of a batch, one after the other: the same step in less memory
     precision: str = "auto"  # "auto", "fp32" or "bf16" (autocast)
+    backbone: str = "none"  # perceptual network of the losses that have one: a weights file, "torchvision" or "none"
+    saliency: str = "classical"  # detector of the salient loss: PFANet's weights file, or opencv's "classical"
     validate_minutes: float = 10.0
     checkpoint_minutes: float = 4.0
     validation_size: int = 128  # side at which validation photos are seen, pixels
@@ -66,6 +69,8 @@ class TrainConfig:
         ):
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        if self.accumulate < 1:
+            raise UsageError(f"accumulate must be at least 1, not {self.accumulate}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema must be in [0, 1), not {self.ema}")
         if not 0 < self.rate < math.inf:

@@ -1,4 +1,4 @@
-"""The training loop, top to bottom: read, start or resume, step, validate, keep, export."""
+"""The training loop, top to bottom: start or resume, step, validate, keep."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from colorcli.color.lab import lab_to_rgb, rgb_to_lab
 from colorcli.devices import has_fast_bf16
 from colorcli.errors import ColorizeError, UsageError
-from colorcli.methods.registry import METHODS
-from colorcli.metrics.psnr import mean_squared_error, psnr
+from colorcli.methods.objective import Objective
+from colorcli.methods.spec import MethodSpec
 from colorcli.train.checkpoint import load_state, norm_statistics_are_finite, recalibrate_norm, save_state
-from colorcli.train.config import TrainConfig
-from colorcli.train.data import Crops, Photos
+from colorcli.train.config import Stage, TrainConfig
+from colorcli.train.crops import Crops
+from colorcli.train.data import Photos
+from colorcli.train.distributed import Team
+from colorcli.train.validation import usable, validate
 
-_PROTOCOL_SIDE = 256  # pixels: validation compares at the papers' size
-_GAINS = tuple(g / 20 for g in range(4, 25))  # factors on the predicted chroma that validation tries: 0.2 .. 1.2
-_GRAY_SPREAD = 2.0  # 8-bit steps; JPEG noise of a gray photo is below
 _RECALIBRATION_BATCHES = 40
+_LOG_MINUTES = 0.5
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -34,46 +34,71 @@ Report = Callable[[dict[str, Any]], None]
 class Run:
     """One training run and the folder that keeps it: `state.pt`, `log.jsonl`."""
 
-    def __init__(self, config: TrainConfig, photos: Photos, folder: Path, device: torch.device, report: Report) -> None:
-        self.config = config
-        self.photos = photos.to(device)
-        # Gray photos say nothing of colour. Largest first: the limit then keeps those that the protocol's 256 px suit.
-        coloured = [picture for picture in self.photos.validation if _mean_spread(picture) > _GRAY_SPREAD]
-        self.photos.validation = sorted(coloured, key=lambda picture: -min(picture.shape[1:]))
-        self.folder = folder
-        self.device = device
+    def __init__(
+        self,
+        spec: MethodSpec,
+        config: TrainConfig,
+        photos: Photos,
+        folder: Path,
+        team: Team,
+        report: Report,
+        helpers: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        """helpers: fixed networks for the objective, on the team's device."""
+        self.spec, self.config, self.folder, self.team = spec, config, folder, team
         self._report = report
-        self.spec = METHODS[config.method]
-        if config.variant not in self.spec.variants:
-            raise UsageError(f"{config.method} has no variant {config.variant!r}: {', '.join(self.spec.variants)}")
+        self._check_batches()
+        if config.variant not in spec.variants:
+            raise UsageError(f"{spec.name} has no variant {config.variant!r}: {', '.join(spec.variants)}")
         torch.manual_seed(config.seed)
-        self.settings = {**self.spec.variants[config.variant], **config.network}
+        self.settings = {**spec.variants[config.variant], **config.network}
+        if photos.classes:
+            self.settings["classes"] = len(photos.classes)
         try:
-            self.network: nn.Module = self.spec.load("network")(**self.settings)
+            self.network: nn.Module = spec.load("network")(**self.settings)
         except (TypeError, ValueError) as error:
             raise UsageError(f"network settings {dict(config.network)}: {error}") from error
-        self.network.to(device, memory_format=torch.channels_last)
-        self.objective = self.spec.load("objective")(self.network, config.objective)
-        self.crops = Crops(self.photos.train, config.seed)
+        self.objective: Objective = spec.load("objective")(self.network, config.objective, helpers)
+        self.objective.to(team.device, memory_format=torch.channels_last)
+        self.kind = self.objective.data
+        self.photos = photos.to(team.device)
+        self.photos.validation = usable(self.photos.validation, self.kind)
+        self.crops = Crops(self.photos.train, config.seed, self.kind)
         self.averaged: dict[str, Tensor] = {}
         self.step = 0
         self.images = 0
         self.minutes = 0.0  # wall time over all sittings
         self.started_from = "scratch"
-        self._make_optimizer()
+        self._make_optimizers()
+
+    def _check_batches(self) -> None:
+        parts = self.team.size * self.config.accumulate
+        for stage in self.config.stages:
+            if stage.batch % parts:
+                raise UsageError(
+                    f"a batch of {stage.batch} cannot be shared evenly by {self.team.size} processes "
+                    f"in {self.config.accumulate} slices each"
+                )
 
     # what can be trained, and how fast
 
-    def _make_optimizer(self) -> None:
-        prefixes = self.config.train_only
-        for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(not prefixes or name.startswith(prefixes))
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        if not trained:
-            raise UsageError(f"train_only = {prefixes} names no parameter of {self.config.method}")
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimizer]
-        decay = self.config.weight_decay if self.config.optimizer == "adamw" else 0.0
-        self.optimizer = kind(trained, lr=self.config.rate, betas=self.config.betas, weight_decay=decay, fused=True)
+    def _make_optimizers(self) -> None:
+        """One for each player, and the list of the parameters that it moves."""
+        config = self.config
+        self.trained: dict[str, list[nn.Parameter]] = {}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        decay = config.weight_decay if config.optimizer == "adamw" else 0.0
+        self.objective.requires_grad_(False)
+        for player in self.objective.players:
+            named = getattr(self.objective, player).named_parameters()
+            chosen = [p for name, p in named if not config.train_only or name.startswith(config.train_only)]
+            if not chosen:
+                raise UsageError(f"train_only = {config.train_only} names no parameter of {self.spec.name}'s {player}")
+            for parameter in chosen:
+                parameter.requires_grad_(True)
+            self.trained[player] = chosen
+            self.optimizers[player] = kind(chosen, lr=config.rate, betas=config.betas, weight_decay=decay, fused=True)
 
     def progress(self) -> float:
         """How much of the run is over, 0..1: by steps or by minutes, whichever is further."""
@@ -99,51 +124,51 @@ class Run:
         extra = sorted(set(weights) - set(own))
         shapes = sorted(key for key in weights if key in own and weights[key].shape != own[key].shape)
         if extra or shapes:
-            raise UsageError(
-                f"{name} does not fit {self.config.method}: unexpected {extra[:4]}, other shapes {shapes[:4]}"
-            )
+            raise UsageError(f"{name} does not fit {self.spec.name}: unexpected {extra[:4]}, other shapes {shapes[:4]}")
         own.update({key: value.to(own[key].dtype) for key, value in weights.items()})
         self.network.load_state_dict(own)
         absent = sorted({key.rpartition(".")[0] for key in set(own) - set(weights) if "num_batches" not in key})
         self.started_from = name
         if not norm_statistics_are_finite(self.network):
             size = self.config.stages[-1].size
-            crops = Crops(self.photos.train, self.config.seed + 1)
-            batches = (crops.batch(16, size).to(self.device) for _ in range(_RECALIBRATION_BATCHES))
-            recalibrate_norm(self.network, batches, self.objective.loss)
+            crops = Crops(self.photos.train, self.config.seed + 1, self.kind)
+            batches = (self._on_device(crops.batch(16, size)) for _ in range(_RECALIBRATION_BATCHES))
+            player = self.objective.players[0]
+            recalibrate_norm(self.network, batches, lambda batch: self.objective(player, batch))
             self.log({"event": "recalibrated", "photos": 16 * _RECALIBRATION_BATCHES})
         self.log({"event": "start", "from": name, "new parts": absent})
 
     def resume(self) -> None:
         """Go on from `state.pt`, whose method, variant and settings must be this run's."""
         state = load_state(self.folder / "state.pt", self._identity())
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.averaged = {key: value.to(self.device) for key, value in state["averaged"].items()}
+        self.objective.load_state_dict(state["objective"])
+        for player, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][player])
+        self.averaged = {key: value.to(self.team.device) for key, value in state["averaged"].items()}
         self.crops.restore(state["crops"])
-        torch.set_rng_state(state["random"])
         self.step, self.images, self.minutes = state["step"], state["images"], state["minutes"]
         self.started_from = state["started_from"]
-        self.log({"event": "resumed", "step": self.step})
+        self.log({"event": "resumed"})
 
     def _identity(self) -> dict[str, Any]:
         """What a resume must agree in: all of the recipe but the run's length and how often it reports."""
         free = {"steps", "minutes", "validate_minutes", "checkpoint_minutes", "validation_limit", "precision"}
-        kept = {key: value for key, value in self.config.as_dict().items() if key not in free}
+        kept = {key: value for key, value in self.config.as_dict().items() if key not in free | {"accumulate"}}
         kept["network"] = self.settings
         return {key: json.dumps(value) for key, value in kept.items()}
 
     def save(self) -> None:
         """Write `state.pt`."""
+        if not self.team.leads:
+            return
         save_state(
             self.folder / "state.pt",
             {
                 "identity": self._identity(),
-                "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "objective": self.objective.state_dict(),
+                "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
                 "averaged": self.averaged,
                 "crops": self.crops.state(),
-                "random": torch.get_rng_state(),
                 "step": self.step,
                 "images": self.images,
                 "minutes": self.minutes,
@@ -155,70 +180,116 @@ class Run:
 
     def train(self) -> None:
         """Step until the run's end. NaN stops with the last good checkpoint in place; Ctrl-C saves first."""
-        marks = {"checkpoint": self.minutes, "validate": self.minutes, "log": self.minutes}
+        for parameters in self.trained.values():
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+        shared = self.team.wrap(self.objective, several_players=len(self.optimizers) > 1)
+        marks = dict.fromkeys(("checkpoint", "validate", "log"), self.minutes)
         sitting = time.perf_counter() - 60 * self.minutes
-        losses: list[float] = []
+        seen: list[dict[str, float]] = []
         images = self.images
         try:
             while self.progress() < 1:
                 stage = self.config.stage_at(self.progress())
-                losses.append(self._step(self.crops.batch(stage.batch, stage.size)))
-                self.minutes = (time.perf_counter() - sitting) / 60
-                if not math.isfinite(losses[-1]):
-                    kept = self.folder / "state.pt"
-                    hint = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
-                    raise ColorizeError(
-                        f"the loss or its gradient became {losses[-1]} at step {self.step}; {hint}; try a lower rate"
-                    )
-                if self.minutes - marks["log"] >= 0.5:
+                seen.append(self._step(shared, stage))
+                self.minutes = self.team.agreed((time.perf_counter() - sitting) / 60)
+                self._stop_unless_finite(seen[-1])
+                if self.minutes - marks["log"] >= _LOG_MINUTES:
                     speed = (self.images - images) / (60 * (self.minutes - marks["log"]))
-                    self.log(
-                        {
-                            "event": "train",
-                            "progress": min(self.progress(), 1.0),
-                            "size": stage.size,
-                            "loss": sum(losses) / len(losses),
-                            "rate": self.rate(),
-                            "images/s": speed,
-                        }
-                    )
-                    marks["log"], images, losses = self.minutes, self.images, []
+                    self._log_progress(stage, seen, speed)
+                    marks["log"], images, seen = self.minutes, self.images, []
                 if self.minutes - marks["checkpoint"] >= self.config.checkpoint_minutes:
                     self.save()
                     marks["checkpoint"] = self.minutes
                 if self.minutes - marks["validate"] >= self.config.validate_minutes and self.photos.validation:
-                    self.log({"event": "validation", **self.validate()})
-                    marks["validate"] = self.minutes = (time.perf_counter() - sitting) / 60
+                    if self.team.leads:
+                        self.log({"event": "validation", **self.validate(self.config.validation_limit)})
+                    self.team.wait()
+                    self.minutes = self.team.agreed((time.perf_counter() - sitting) / 60)
+                    marks["validate"] = self.minutes
         except KeyboardInterrupt:
             self.save()
             raise
         self.save()
 
-    def _step(self, rgb: Tensor) -> float:
-        self.network.train()
+    def _step(self, shared: nn.Module, stage: Stage) -> dict[str, float]:
+        """Every player's turn on one batch. Returns the named losses, or `gradient` where one was not finite."""
+        self.objective.train()
         if self.config.freeze_norm:
-            for module in self.network.modules():
+            for module in self.objective.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16()):
-            loss: Tensor = self.objective.loss(rgb.to(self.device))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf))
-        value = float(loss.detach()) if math.isfinite(norm) else norm  # such a gradient would spoil every weight
-        if math.isfinite(value):
-            self.optimizer.step()
-            self._average()
+        # Dropout and the like follow from the step, so that a resumed run draws what an unbroken one would have drawn.
+        torch.manual_seed(self.config.seed + self.team.size * self.step + self.team.rank)
+        batch = self._on_device(self.crops.batch(stage.batch, stage.size, self.team.rank, self.team.size))
+        values: dict[str, float] = {}
+        for player, optimizer in self.optimizers.items():
+            for other, parameters in self.trained.items():
+                for parameter in parameters:
+                    parameter.requires_grad_(other == player)
+            values |= self._turn(shared, player, optimizer, batch)
+            if "gradient" in values:
+                return values
+        self.objective.after_step()
+        self._average()
         self.step += 1
-        self.images += len(rgb)
-        return value
+        self.images += stage.batch
+        return values
 
-    def _bf16(self) -> bool:
-        if self.config.precision == "auto":
-            return has_fast_bf16(self.device)
-        return self.config.precision == "bf16"
+    def _turn(
+        self, shared: nn.Module, player: str, optimizer: torch.optim.Optimizer, batch: Mapping[str, Tensor]
+    ) -> dict[str, float]:
+        """One player's step, over the slices of the batch."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate()
+        optimizer.zero_grad(set_to_none=True)
+        slices = [
+            dict(zip(batch, parts, strict=True))
+            for parts in zip(*(value.chunk(self.config.accumulate) for value in batch.values()), strict=True)
+        ]
+        values: dict[str, float] = {}
+        for number, part in enumerate(slices, start=1):
+            last = number == len(slices)
+            # Gradients travel between processes once a step, with the last slice.
+            quiet = nullcontext() if last or self.team.size == 1 else shared.no_sync()  # type: ignore[operator]
+            with quiet:
+                with self.autocast():
+                    losses: dict[str, Tensor] = shared(player, part)
+                total = torch.stack([loss.float() for loss in losses.values()]).sum() / len(slices)
+                total.backward()  # type: ignore[no-untyped-call]
+            for name, loss in losses.items():
+                values[name] = values.get(name, 0.0) + float(loss.detach()) / len(slices)
+        norm = float(nn.utils.clip_grad_norm_(self.trained[player], self.config.clip or math.inf))
+        if not math.isfinite(norm):  # such a gradient would spoil every weight
+            return {**values, "gradient": norm}
+        optimizer.step()
+        return values
+
+    def _stop_unless_finite(self, values: Mapping[str, float]) -> None:
+        if "gradient" not in values:
+            return
+        kept = self.folder / "state.pt"
+        hint = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
+        lost = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        raise ColorizeError(
+            f"the loss or its gradient became infinite or NaN at step {self.step + 1} ({lost}); {hint}; "
+            "try a lower rate"
+        )
+
+    def _on_device(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            name: value.to(self.team.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+            if value.dim() == 4
+            else value.to(self.team.device)
+            for name, value in batch.items()
+        }
+
+    def autocast(self) -> torch.autocast:
+        """bf16 where it pays, or where the recipe asks for it."""
+        kind = self.team.device.type
+        wanted = self.config.precision
+        enabled = has_fast_bf16(self.team.device) if wanted == "auto" else wanted == "bf16"
+        return torch.autocast(kind, torch.bfloat16, enabled=enabled)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -239,58 +310,24 @@ class Run:
             network.load_state_dict(self.averaged)
         return network.eval()
 
-    @torch.inference_mode()
-    def validate(self, limit: int | None = None) -> dict[str, float]:
-        """PSNR on the validation photos by the papers' protocol (256x256, 8-bit sRGB), beside gray.
+    def validate(self, limit: int = 0) -> dict[str, float]:
+        """The averaged network's figures on the first `limit` pictures held out (0: all)."""
+        examples = self.photos.validation[: limit or None]
+        side = self.config.validation_size
+        return validate(self.spec, self.kind, self.final_network(), examples, side, self.autocast)
 
-        Returns `gray`, `psnr` and `pooled` in dB at gain 1, and `gain`, the factor on the chroma with the best mean
-        PSNR, with `psnr at gain` and `pooled at gain`.
-        """
-        network = self.final_network()
-        predictor = self.spec.load("predictor")(network)
-        errors: dict[float, list[Tensor]] = {gain: [] for gain in (0.0, *_GAINS)}
-        pictures = self.photos.validation[: limit or self.config.validation_limit]
-        for start in range(0, len(pictures), 16):
-            truth = torch.cat([_squared(picture) for picture in pictures[start : start + 16]])  # (b, 3, 256, 256)
-            lightness = rgb_to_lab(truth / 255)[:, :1]
-            side = self.config.validation_size
-            small = F.interpolate(lightness, (side, side), mode="bilinear", antialias=True)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16()):
-                chroma = predictor(small)
-            chroma = F.interpolate(chroma, truth.shape[2:], mode="bicubic")
-            for gain, collected in errors.items():
-                result = lab_to_rgb(torch.cat((lightness, gain * chroma), dim=1))
-                collected.append(mean_squared_error(truth, (255 * result).round()))
-        mse = {gain: torch.cat(collected) for gain, collected in errors.items()}
-        best = max(_GAINS, key=lambda gain: float(psnr(mse[gain]).mean()))
-        return {
-            "photos": len(pictures),
-            "gray": float(psnr(mse[0.0]).mean()),
-            "gray pooled": float(psnr(mse[0.0].mean())),
-            "psnr": float(psnr(mse[1.0]).mean()),
-            "pooled": float(psnr(mse[1.0].mean())),
-            "gain": best,
-            "psnr at gain": float(psnr(mse[best]).mean()),
-            "pooled at gain": float(psnr(mse[best].mean())),
-        }
+    def _log_progress(self, stage: Stage, seen: list[dict[str, float]], speed: float) -> None:
+        losses = {name: self.team.mean(sum(values[name] for values in seen) / len(seen)) for name in seen[0]}
+        whole = {"loss": sum(losses.values())} if len(self.optimizers) == 1 else {}
+        parts = losses if len(losses) > 1 else {}
+        entry = {"event": "train", "progress": min(self.progress(), 1.0), "size": stage.size, **whole, **parts}
+        self.log({**entry, "rate": self.rate(), "images/s": speed})
 
     def log(self, entry: dict[str, Any]) -> None:
         """One JSON line in log.jsonl, and the same to the person."""
+        if not self.team.leads:
+            return
         entry = {"step": self.step, "images": self.images, "minutes": round(self.minutes, 2), **entry}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         self._report(entry)
-
-
-def _mean_spread(picture: Tensor) -> float:
-    """Mean over the pixels of max - min of R, G, B. (3, h, w) uint8."""
-    return float((picture.amax(0) - picture.amin(0)).float().mean())
-
-
-def _squared(picture: Tensor) -> Tensor:
-    """(3, h, w) uint8 stretched to the protocol's square, (1, 3, 256, 256) float 0..255, whole numbers."""
-    side = _PROTOCOL_SIDE
-    if tuple(picture.shape[1:]) == (side, side):
-        return picture[None].float()
-    stretched = F.interpolate(picture[None].float(), (side, side), mode="bicubic", antialias=True)
-    return stretched.round().clamp(0, 255)

@@ -16,13 +16,16 @@ from torch import Tensor
 
 from colorcli.checkpoints.load import read_checkpoint
 from colorcli.checkpoints.store import shipped_folder
-from colorcli.devices import choose_device
 from colorcli.errors import UsageError, WeightsError
 from colorcli.media.samples import PHOTOGRAPHS, photograph
-from colorcli.methods.registry import METHODS
-from colorcli.train.config import build_config, read_recipe
-from colorcli.train.data import read_photos
+from colorcli.methods.objective import Objective
+from colorcli.methods.registry import HELPERS, METHODS
+from colorcli.methods.spec import MethodSpec
+from colorcli.train import distributed
+from colorcli.train.config import TrainConfig, build_config, read_recipe
+from colorcli.train.data import Photos, read_photos
 from colorcli.train.export import export_network
+from colorcli.train.helpers import load_helpers
 from colorcli.train.loop import Report, Run
 
 _DEMONSTRATION = {"minutes": 2.0, "stages": "64:1:8", "warmup": 20, "validate_minutes": 1.0, "validation_size": 64}
@@ -33,7 +36,7 @@ class TrainRequest:
     """What a person asked for."""
 
     method: str
-    data: tuple[Path, ...]  # folders and shards; empty: the demonstration photographs
+    data: tuple[str, ...]  # folders, shards and URLs; empty: the demonstration photographs
     out: Path  # the run's folder
     recipe: str | None  # a file, or the name of a recipe shipped under training/METHOD/
     init: Path | None  # weights to start from
@@ -45,53 +48,94 @@ class TrainRequest:
 def run_training(request: TrainRequest, report: Report) -> Path:
     """Train from start, from weights or from a checkpoint; export. Returns the weights file.
 
+    Under torchrun every process calls this, and the first one reports and writes.
     Errors: UsageError for a request that cannot be carried out, ColorizeError where the run cannot go on.
     """
-    spec = METHODS[request.method]
-    spec.load("objective")
-    demonstration = not request.data
-    layers: list[Mapping[str, Any]] = [{"variant": "compact", **_DEMONSTRATION}] if demonstration else []
+    spec = find_spec(request.method)
+    objective: type[Objective] = spec.load("objective")  # type: ignore[assignment]
+    config = _configure(request)
+    _prepare_folder(request)
+    with distributed.join(request.device) as team:
+        told = report if team.leads else _say_nothing
+        photos = _read(request, config, objective.data, told)
+        helpers = load_helpers(objective.needs(config.objective), config, team.device)
+        run = Run(spec, config, photos, request.out, team, told, helpers)
+        told(_note(f"{len(photos.train)} photos to train on, {len(photos.validation)} held out"))
+        if notes := run.objective.notes():
+            run.log({"event": "losses", **notes})
+        if request.resume:
+            run.resume()
+        elif request.init:
+            run.start_from(_read_init(request.init), request.init.name)
+        run.train()
+        path = _finish(run, photos) if team.leads else request.out
+        team.wait()
+        return path
+
+
+def find_spec(name: str) -> MethodSpec:
+    """The method or helper network of that name, or UsageError with the names there are."""
+    return HELPERS[name] if name in HELPERS else METHODS[name]
+
+
+def _configure(request: TrainRequest) -> TrainConfig:
+    layers: list[Mapping[str, Any]] = []
+    if not request.data:
+        layers.append({"variant": "compact", **_DEMONSTRATION})
     if request.recipe:
         layers.append(read_recipe(_find_recipe(request.method, request.recipe)))
-    elif not demonstration:
+    elif request.data:
         layers.append(read_recipe(_find_recipe(request.method, "default")))
-    config = build_config(request.method, *layers, request.overrides)
+    return build_config(request.method, *layers, request.overrides)
+
+
+def _prepare_folder(request: TrainRequest) -> None:
     request.out.mkdir(parents=True, exist_ok=True)
-    state = request.out / "state.pt"
-    if state.exists() and not request.resume:
+    if (request.out / "state.pt").exists() and not request.resume:
         raise UsageError(f"{request.out} holds a run already: --resume goes on with it, -o OTHER starts another")
+
+
+def _read(request: TrainRequest, config: TrainConfig, kind: str, report: Report) -> Photos:
     side = max(stage.size for stage in config.stages)
     with tempfile.TemporaryDirectory() as scratch:
-        sources = request.data or (_demonstration_photos(Path(scratch)),)
-        if demonstration:
+        sources: tuple[str, ...] = request.data
+        if not sources:
+            sources = (str(_demonstration_photos(Path(scratch))),)
             report(_note("no DATA was given: a short demonstration on photographs of scikit-image's wheel"))
         report(_note("reading the photos"))
-        photos = read_photos(sources, side, workers=os.cpu_count() or 1)
+        photos = read_photos(sources, side, kind, workers=os.cpu_count() or 1)
     for damaged in photos.damaged:
         report(_note(f"damaged and left out: {damaged}"))
-    run = Run(config, photos, request.out, choose_device(request.device), report)
-    report(_note(f"{len(photos.train)} photos to train on, {len(photos.validation)} held out"))
-    if request.resume:
-        run.resume()
-    elif request.init:
-        run.start_from(_read_init(request.init), request.init.name)
-    run.train()
-    final = run.validate(limit=len(photos.validation)) if photos.validation else {}
+    return photos
+
+
+def _finish(run: Run, photos: Photos) -> Path:
+    """Measure the finished network on everything held out, and write it down."""
+    final = run.validate() if run.photos.validation else {}
     if final:
         run.log({"event": "final", **final})
+    spec, config = run.spec, run.config
     description = {
         "method": spec.name,
         "variant": config.variant,
         "network": {key: list(value) if isinstance(value, tuple) else value for key, value in run.settings.items()},
         "size": config.validation_size,
-        "gain": final.get("gain", 1.0),
         "licence": spec.licence,
         "source": f"colorize train {spec.name}: {run.images} crops, {run.minutes:.0f} minutes on "
-        f"{_hardware(run.device)}, from {run.started_from}",
+        f"{_hardware(run.team)}, from {run.started_from}",
         "validation": final,
+        "losses": run.objective.notes(),
         "config": {key: str(value) for key, value in config.as_dict().items()},
     }
-    return export_network(request.out, run.final_network(), description)
+    if "gain" in final:
+        description["gain"] = final["gain"]
+    if photos.classes:
+        description["classes"] = list(photos.classes)
+    return export_network(run.folder, run.final_network(), description)
+
+
+def _say_nothing(entry: dict[str, Any]) -> None:
+    del entry
 
 
 def _note(text: str) -> dict[str, Any]:
@@ -131,7 +175,7 @@ def _demonstration_photos(folder: Path) -> Path:
     return folder
 
 
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+def _hardware(team: distributed.Team) -> str:
+    if team.device.type == "cuda":
+        return f"{team.size} x {torch.cuda.get_device_name(team.device)}"
     return f"{os.cpu_count()} cores ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"

@@ -14,8 +14,10 @@ import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 from torch import Tensor
 
+from colorcli.methods.registry import METHODS
 from colorcli.train.config import Stage, TrainConfig
-from colorcli.train.data import Photos
+from colorcli.train.data import Example, Photos
+from colorcli.train.distributed import Team
 from colorcli.train.loop import Run
 
 
@@ -55,9 +57,16 @@ def encoded() -> Callable[..., bytes]:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Run]:
-    """make_run(folder=..., photos=..., **settings): a run of a 4 to 8 channel network on 16 px crops, in fp32."""
+    """make_run(folder=..., photos=..., team=..., **settings): 4 to 8 channels on 16 px crops, in fp32."""
 
-    def make(folder: str = "run", photos: Photos | None = None, report: Any = None, **settings: Any) -> Run:
+    def make(
+        folder: str = "run",
+        photos: Photos | None = None,
+        report: Any = None,
+        team: Team | None = None,
+        helpers: Any = None,
+        **settings: Any,
+    ) -> Run:
         defaults: dict[str, Any] = {
             "method": "smsanet",
             "variant": "compact",
@@ -71,8 +80,10 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         }
         (tmp_path / folder).mkdir(exist_ok=True)
         if photos is None:
-            photos = Photos([paint(seed) for seed in range(5)], [paint(100)])
+            photos = Photos([Example(paint(seed)) for seed in range(5)], [Example(paint(100))])
         config = TrainConfig(**{**defaults, **settings})
-        return Run(config, photos, tmp_path / folder, torch.device("cpu"), report or (lambda _: None))
+        team = team or Team(0, 1, torch.device("cpu"))
+        say = report or (lambda _: None)
+        return Run(METHODS[config.method], config, photos, tmp_path / folder, team, say, helpers)
 
     return make

@@ -1,4 +1,4 @@
-"""Training photographs: read from folders and shards, served as crops."""
+"""Training pictures: read from folders, shards and URLs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorcli.errors import UsageError
-from colorcli.train.data import Crops, decode, read_photos
+from colorcli.train.data import Photos, decode, is_gray, read_photos
 
 Encoded = Callable[..., bytes]
 Picture = Callable[..., Tensor]
@@ -59,10 +59,10 @@ def test_folders_and_shards(tmp_path: Path, encoded: Encoded, picture: Picture, 
     photos = read_photos([source], 64)
     assert not photos.damaged
     assert len(photos.train) == 2
-    assert {tuple(p.flatten().tolist()) for p in photos.train} == {
+    assert {tuple(p.rgb.flatten().tolist()) for p in photos.train} == {
         tuple(picture(seed).flatten().tolist()) for seed in (0, 2)
     }
-    assert torch.equal(photos.validation[0], picture(1))
+    assert torch.equal(photos.validation[0].rgb, picture(1))
 
 
 def test_several_sources_keep_their_order(tmp_path: Path, encoded: Encoded, picture: Picture) -> None:
@@ -74,7 +74,7 @@ def test_several_sources_keep_their_order(tmp_path: Path, encoded: Encoded, pict
     for workers in (1, 4):
         photos = read_photos([two, one], 64, workers=workers)
         kept = photos.train + photos.validation  # the last one is held out where no checksum chose any
-        assert all(torch.equal(a, b) for a, b in zip(kept, expected, strict=True))
+        assert all(torch.equal(a.rgb, b) for a, b in zip(kept, expected, strict=True))
 
 
 def test_index_says_the_split(tmp_path: Path, encoded: Encoded, picture: Picture) -> None:
@@ -88,8 +88,8 @@ def test_index_says_the_split(tmp_path: Path, encoded: Encoded, picture: Picture
         rows.writerow(["p.tar", TRAINED[0], "", "", 24, 24, "val"])
         rows.writerow(["q.tar", TRAINED[1], "", "", 24, 24, "val"])
     photos = read_photos([shard], 64)
-    assert [p.tolist() for p in photos.train] == [picture(0).tolist(), picture(2).tolist()]
-    assert [p.tolist() for p in photos.validation] == [picture(1).tolist()]
+    assert [p.rgb.tolist() for p in photos.train] == [picture(0).tolist(), picture(2).tolist()]
+    assert [p.rgb.tolist() for p in photos.validation] == [picture(1).tolist()]
 
 
 @pytest.mark.parametrize("name", [TRAINED[0], HELD_OUT])
@@ -232,75 +232,107 @@ def test_altered_files_raise_only_what_is_listed(encoded: Encoded, kind: str, da
         assert decode(bytes(content), 16).shape[0] == 3
 
 
-def test_crops_are_of_the_size_and_range(picture: Picture) -> None:
-    """Oracle: the contract: (count, 3, size, size) float32 in 0..1, and not one the same as another."""
-    crops = Crops([picture(seed, 40, 56) for seed in range(3)], seed=0).batch(6, 16)
-    assert crops.shape == (6, 3, 16, 16)
-    assert crops.dtype is torch.float32
-    assert 0 <= float(crops.min()) < float(crops.max()) <= 1
-    assert len({tuple(crop.flatten().tolist()) for crop in crops}) == 6
+def _masked(members: dict[str, bytes]) -> dict[str, bytes]:
+    """A mask beside each picture: its left half."""
+    stream = io.BytesIO()
+    half = np.zeros((24, 24), dtype=np.uint8)
+    half[:, :12] = 255
+    Image.fromarray(half).save(stream, "PNG")
+    masks = {f"{name.rpartition('.')[0]}.mask.png": stream.getvalue() for name in members}
+    return dict(sorted({**members, **masks}.items()))
 
 
-def test_each_picture_comes_once_before_any_comes_again() -> None:
-    """Oracle: plain pictures numbered by their gray: every run of 7 is a permutation, over batches of 3; exact."""
-    crops = Crops([torch.full((3, 20, 20), 30 * number, dtype=torch.uint8) for number in range(7)], seed=1)
-    grays = torch.cat([crops.batch(3, 16)[:, 0, 0, 0] for _ in range(7)])
-    numbers = (255 * grays / 30).round().to(torch.int).reshape(3, 7)  # 21 crops -> 3 rounds of 7
-    assert numbers.sort(1).values.tolist() == [list(range(7))] * 3
-    assert len({tuple(row) for row in numbers.tolist()}) == 3
+def _read_from(tmp_path: Path, form: str, members: dict[str, bytes], kind: str) -> Photos:
+    """The members as a folder, as a shard, or as one of both in fsspec's memory."""
+    tmp_path.mkdir(exist_ok=True)
+    if form in ("folder", "shard"):
+        source = _folder(tmp_path / "src", members) if form == "folder" else _shard(tmp_path / "src.tar", members)
+        return read_photos([source], 64, kind)
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.rm("/src", recursive=True) if memory.exists("/src") else None
+    if form == "remote shard":
+        memory.pipe("/src/s.tar", _shard(tmp_path / "s.tar", members).read_bytes())
+    else:
+        for name, data in members.items():
+            memory.pipe(f"/src/{name}", data)
+    return read_photos(["memory://src"], 64, kind)
 
 
-def test_crop_is_a_region_of_the_picture() -> None:
-    """Oracle: closed form on two ramps: the crop covers three quarters of the short side or more, keeps the direction
-    downwards, mirrors about half of the time, and is stretched from a square to at most the whole shape."""
-    picture = torch.zeros(3, 128, 254, dtype=torch.uint8)
-    picture[0] = torch.arange(254)  # column
-    picture[1] = 2 * torch.arange(128)[:, None]  # 2 x row
-    crops = 255 * Crops([picture], seed=2).batch(200, 16)
-    columns = crops[:, 0, 0, -1] - crops[:, 0, 0, 0]
-    rows = (crops[:, 1, -1, 0] - crops[:, 1, 0, 0]) / 2
-    inside = 15 / 16  # between the centres of the first and the last pixel
-    assert 0.35 < float((columns < 0).double().mean()) < 0.65
-    assert float(rows.min()) > 0.75 * 128 * inside - 3  # 3: the enlargement's window at the borders
-    assert float(rows.max()) <= 128 * inside + 1
-    assert float(columns.abs().min()) > 0.75 * 128 * inside - 3
-    assert float(columns.abs().max()) > 1.3 * 128
-    assert float(columns.abs().max()) <= 254 * inside + 1
+FORMS = ["folder", "shard", "remote", "remote shard"]
 
 
-def test_same_seed_gives_the_same_crops(picture: Picture) -> None:
-    """Oracle: a second stream; exact. Another seed gives others."""
-    pictures = [picture(seed, 32, 48) for seed in range(4)]
-    first, second, other = (Crops(pictures, seed).batch(9, 16) for seed in (5, 5, 6))
-    assert torch.equal(first, second)
-    assert not torch.equal(first, other)
+@pytest.mark.parametrize("form", FORMS)
+def test_masks_stay_with_their_pictures(tmp_path: Path, encoded: Encoded, picture: Picture, form: str) -> None:
+    """Oracle: each picture's own pixels and the mask's left half, exact; a picture without a mask is left out, and for
+    "photos" no mask is taken for a picture."""
+    members = _masked({name: encoded(seed) for seed, name in enumerate(TRAINED[:4])})
+    members["alone.png"] = encoded(50)
+    photos = _read_from(tmp_path, form, members, "masked")
+    kept = photos.train + photos.validation
+    expected = {name: picture(seed) for seed, name in enumerate(TRAINED[:4])}
+    assert [e.rgb.tolist() for e in kept] == [expected[name].tolist() for name in sorted(expected)]
+    for example in kept:
+        assert example.mask is not None
+        assert example.mask.shape == (1, 24, 24)
+        assert (example.mask[0, :, :12] == 255).all()
+        assert (example.mask[0, :, 12:] == 0).all()
+    plain = _read_from(tmp_path / "plain", form, members, "photos")
+    assert len(plain.train) + len(plain.validation) == 5
 
 
-def test_state_carries_the_stream_over(picture: Picture) -> None:
-    """Oracle: the unbroken stream; exact, from the middle of a round; the state taken does not change later."""
-    pictures = [picture(seed, 32, 48) for seed in range(5)]
-    crops = Crops(pictures, 7)
-    crops.batch(3, 16)
-    state = crops.state()
-    expected = crops.batch(8, 16)
-    for _ in range(2):
-        later = Crops(pictures, 0)
-        later.restore(state)
-        assert torch.equal(later.batch(8, 16), expected)
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_are_the_folders(tmp_path: Path, encoded: Encoded, picture: Picture, form: str) -> None:
+    """Oracle: the folder's names, sorted; pictures at the top have none and are left out."""
+    members = {f"{kind}/{i}.png": encoded(10 * seed + i) for seed, kind in enumerate(("cat", "ant")) for i in range(3)}
+    members = dict(sorted({**members, "top.png": encoded(99)}.items()))
+    photos = _read_from(tmp_path, form, members, "labelled")
+    assert photos.classes == ("ant", "cat")
+    kept = photos.train + photos.validation
+    found = {tuple(e.rgb.flatten().tolist()): photos.classes[e.label] for e in kept}
+    expected = {
+        tuple(picture(10 * s + i).flatten().tolist()): k for s, k in enumerate(("cat", "ant")) for i in range(3)
+    }
+    assert found == expected
 
 
-def test_restore_with_fewer_pictures(picture: Picture) -> None:
-    """Oracle: the contract: pictures that are gone are left out, the rest goes on."""
-    crops = Crops([picture(seed) for seed in range(9)], 0)
-    crops.batch(1, 16)
-    later = Crops([picture(0)], 0)
-    later.restore(crops.state())
-    assert later.batch(3, 16).shape == (3, 3, 16, 16)
+def test_labels_of_an_index_and_of_webdataset(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: source/label of the index.csv.gz; the text of a .cls file under the same key, before or after."""
+    shard = _shard(tmp_path / "p.tar", {"s/a.png": encoded(0), "s/b.png": encoded(1), "s/c.png": encoded(2)})
+    with gzip.open(tmp_path / "index.csv.gz", "wt", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["shard", "member", "source", "label", "width", "height", "split"])
+        for name, label in (("a", "rose"), ("b", "tulip"), ("c", "")):
+            rows.writerow(["p.tar", f"s/{name}.png", "s", label, 24, 24, "train"])
+    assert read_photos([shard], 64, "labelled").classes == ("s", "s/rose", "s/tulip")
+    other = tmp_path / "web"
+    other.mkdir()
+    members = {"0.cls": b"7\n", "0.png": encoded(0), "1.png": encoded(1), "1.cls": b"12", "2.png": encoded(2)}
+    photos = read_photos([_shard(other / "w.tar", members)], 64, "labelled")
+    assert photos.classes == ("12", "7")
+    assert len(photos.train) + len(photos.validation) == 2
 
 
-def test_small_pictures_are_passed_over() -> None:
-    """Oracle: the contract: only the large one comes; with none, UsageError names the size."""
-    small, large = torch.zeros(3, 15, 40, dtype=torch.uint8), torch.full((3, 16, 40), 255, dtype=torch.uint8)
-    assert float(Crops([small, large, small], 0).batch(5, 16).min()) > 0.999
-    with pytest.raises(UsageError, match="no training photo has a short side of 16 pixels or more"):
-        Crops([small, small], 0).batch(1, 16)
+def test_a_mask_of_another_shape_is_named(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: house rule 10."""
+    members = _masked({TRAINED[0]: encoded(0), TRAINED[1]: encoded(1, 24, 30)})
+    photos = read_photos([_folder(tmp_path / "src", members)], 64, "masked")
+    assert len(photos.train) == 1
+    assert "the mask is (24, 24), the picture (24, 30)" in photos.damaged[0]
+
+
+def test_what_is_no_remote_source() -> None:
+    """Oracle: the contract: UsageError by name for a missing path and for a protocol nobody knows."""
+    with pytest.raises(UsageError, match="memory://gone does not exist"):
+        read_photos(["memory://gone"], 64)
+    with pytest.raises(UsageError, match="cannot read nothing://at/all"):
+        read_photos(["nothing://at/all"], 64)
+
+
+def test_gray_pictures(picture: Picture) -> None:
+    """Oracle: the contract: gray with a step of noise is gray, a painted field is not."""
+    gray = torch.full((3, 8, 8), 100, dtype=torch.uint8)
+    gray[0] += 2
+    assert is_gray(gray)
+    assert not is_gray(picture(0))

@@ -18,13 +18,15 @@ from skimage import color
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
+from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.loader import load_method
 from colorcli.methods.smsanet import predictor as smsanet_predictor
 from colorcli.methods.smsanet.network import SMSANet
 from colorcli.train import loop
 from colorcli.train.config import Stage
-from colorcli.train.data import Photos
+from colorcli.train.crops import Crops
+from colorcli.train.data import Example, Photos
 from colorcli.train.export import export_network, publish
 from colorcli.train.loop import Run
 
@@ -34,16 +36,15 @@ MakeRun = Callable[..., Run]
 def _losses(run: Run, at: int = -1, happening: Callable[[Tensor], Tensor] | None = None) -> list[float]:
     """Every loss of the run from now on; at its `at`-th one, `happening` comes between."""
     seen: list[float] = []
-    loss = run.objective.loss
 
-    def watched(rgb: Tensor) -> Tensor:
-        value: Tensor = loss(rgb)
+    def watched(_module: nn.Module, _arguments: Any, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        value = losses["huber"]
         if happening and len(seen) == at:
             value = happening(value)
         seen.append(float(value.detach()))
-        return value
+        return {"huber": value}
 
-    run.objective.loss = watched
+    run.objective.register_forward_hook(watched)
     return seen
 
 
@@ -62,7 +63,7 @@ def test_the_loss_falls(make_run: MakeRun) -> None:
     """Oracle: gray's own loss, the mean Huber distance to ab = 0, on one plain picture that a network must be able to
     learn by heart: below a tenth of it after 80 steps, from about once."""
     green = torch.tensor([40, 160, 60], dtype=torch.uint8)[:, None, None].expand(3, 24, 24).contiguous()
-    run = make_run(photos=Photos([green]), steps=80, rate=1e-2, ema=0.0, schedule="cosine")
+    run = make_run(photos=Photos([Example(green)]), steps=80, rate=1e-2, ema=0.0, schedule="cosine")
     losses = _losses(run)
     run.train()
     lab = color.rgb2lab(np.array([[[40, 160, 60]]], dtype=np.uint8))[0, 0]
@@ -88,8 +89,7 @@ def test_sizes_follow_the_stages(make_run: MakeRun) -> None:
     """Oracle: the shares by hand: of 8 steps a quarter at 16 px and batch 3, the rest at 24 px and batch 2."""
     run = make_run(steps=8, stages=(Stage(16, 0.25, 3), Stage(24, 0.75, 2)))
     shapes: list[tuple[int, ...]] = []
-    loss = run.objective.loss
-    run.objective.loss = lambda rgb: (shapes.append(tuple(rgb.shape)), loss(rgb))[1]
+    run.objective.register_forward_pre_hook(lambda _, arguments: shapes.append(tuple(arguments[1]["rgb"].shape)))
     run.train()
     assert shapes == [(3, 3, 16, 16)] * 2 + [(2, 3, 24, 24)] * 6
     assert run.images == 3 * 2 + 2 * 6
@@ -198,7 +198,7 @@ def test_nan_keeps_the_last_good_checkpoint(make_run: MakeRun, kind: str) -> Non
     _losses(run, at=3, happening=spoil)
     with pytest.raises(
         ColorizeError,
-        match=r"its gradient became nan at step 4; the last good checkpoint is .*state\.pt; try a lower rate",
+        match=r"became infinite or NaN at step 4 \(.*gradient nan\); the last good checkpoint is .*state\.pt; try a",
     ):
         run.train()
     assert (run.folder / "state.pt").read_bytes() == kept["state"]
@@ -214,7 +214,7 @@ def test_nan_before_any_checkpoint_says_so(make_run: MakeRun) -> None:
     """Oracle: the contract."""
     run = make_run()
     _losses(run, at=0, happening=lambda value: value * float("inf"))
-    with pytest.raises(ColorizeError, match=r"(inf|nan) at step 1; there was no checkpoint yet"):
+    with pytest.raises(ColorizeError, match=r"at step 1 \(huber inf.*\); there was no checkpoint yet"):
         run.train()
     assert not (run.folder / "state.pt").exists()
 
@@ -281,14 +281,9 @@ def test_average_of_the_weights(make_run: MakeRun) -> None:
     run = make_run(steps=6, ema=0.3, rate=1e-2)
     seen: list[np.ndarray] = []
     name = "model1.0.weight"
-    loss = run.objective.loss
-
-    def watched(rgb: Tensor) -> Tensor:
-        seen.append(run.network.state_dict()[name].double().numpy().copy())
-        value: Tensor = loss(rgb)
-        return value
-
-    run.objective.loss = watched
+    run.objective.register_forward_pre_hook(
+        lambda *_: seen.append(run.network.state_dict()[name].double().numpy().copy())
+    )
     run.train()
     seen.append(run.network.state_dict()[name].double().numpy())
     average = seen[1]
@@ -348,9 +343,9 @@ def test_clip_bounds_the_gradient(make_run: MakeRun) -> None:
         ({"variant": "huge"}, "smsanet has no variant 'huge': paper, compact"),
         ({"network": {"attention": "lstm"}}, "network settings .*attention must be one of"),
         ({"network": {"depth": 3}}, "network settings .*depth"),
-        ({"objective": {"salience": 1}}, "no setting salience"),
-        ({"train_only": ("encoder",)}, "names no parameter of smsanet"),
-        ({"method": "siggraph17"}, "siggraph17 has no objective yet"),
+        ({"objective": {"softness": 1}}, "no setting softness"),
+        ({"train_only": ("encoder",)}, "names no parameter of smsanet's network"),
+        ({"accumulate": 3}, "batch of 4 cannot be shared evenly by 1 processes in 3 slices"),
     ],
 )
 def test_settings_that_make_no_run(make_run: MakeRun, settings: dict[str, Any], message: str) -> None:
@@ -397,8 +392,8 @@ def test_start_from_weights_without_usable_statistics(make_run: MakeRun, state: 
         run.network.train()
         seen: list[Tensor] = []
         run.network.model1[3].register_forward_hook(lambda *call: seen.append(call[2]))
-        crops = loop.Crops(run.photos.train, 9).batch(32, 16)
-        run.network(loop.rgb_to_lab(crops)[:, :1] / 100 - 0.5)
+        crops = Crops(run.photos.train, 9).batch(32, 16)["rgb"]
+        run.network(rgb_to_lab(crops)[:, :1] / 100 - 0.5)
         expected = seen[0].mean((0, 2, 3))
         assert torch.allclose(run.network.model1[4].running_mean, expected, atol=0.2)
         assert float(run.network.model1[4].running_mean.max()) < 10
@@ -442,7 +437,7 @@ def test_validation_finds_the_gain(make_run: MakeRun, monkeypatch: pytest.Monkey
     back exactly; skimage's PSNR of gray and of the doubled chroma, 0.01 dB (its Lab constants are rounded)."""
     monkeypatch.setattr(smsanet_predictor, "Predictor", _TwiceTheTruth)
     plain = torch.tensor([120, 90, 70], dtype=torch.uint8)[:, None, None].expand(3, 256, 256).contiguous()
-    figures = make_run(photos=Photos([plain], [plain, plain])).validate()
+    figures = make_run(photos=Photos([Example(plain)], [Example(plain), Example(plain)])).validate()
     assert figures["photos"] == 2
     assert figures["gain"] == 0.5
     assert math.isinf(figures["psnr at gain"])
@@ -457,8 +452,9 @@ def test_validation_of_gray_on_photos(make_run: MakeRun, picture: Callable[..., 
     """Oracle: skimage's PSNR between each photo of 256 px and its gray, averaged, and from the pooled error; 0.01 dB.
     The larger photos come first under a limit."""
     photos = [picture(seed, 256, 256) for seed in range(3)]
-    run = make_run(photos=Photos([photos[0]], [picture(9, 20, 20), *photos]), validation_limit=3)
-    figures = run.validate()
+    held_out = [Example(photo) for photo in (picture(9, 20, 20), *photos)]
+    run = make_run(photos=Photos([Example(photos[0])], held_out))
+    figures = run.validate(limit=3)
     errors = []
     for photo in photos:
         truth = photo.permute(1, 2, 0).numpy()
@@ -467,7 +463,7 @@ def test_validation_of_gray_on_photos(make_run: MakeRun, picture: Callable[..., 
     assert figures["photos"] == 3
     assert figures["gray"] == pytest.approx(np.mean(10 * np.log10(255**2 / np.array(errors))), abs=0.01)
     assert figures["gray pooled"] == pytest.approx(10 * np.log10(255**2 / np.mean(errors)), abs=0.01)
-    assert run.validate(limit=4)["photos"] == 4
+    assert run.validate()["photos"] == 4
 
 
 def test_validation_leaves_the_run_as_it_was(make_run: MakeRun) -> None:

@@ -11,7 +11,7 @@ SPEC = MethodSpec(
     licence="MIT",
     network="colorcli.methods.siggraph17.network:Siggraph17",
     predictor="colorcli.methods.siggraph17.predictor:Predictor",
-    objective="",  # training with revealed hints is not written yet
+    objective="colorcli.methods.siggraph17.objective:Objective",
     variants={"paper": {"widths": (64, 128, 256, 512)}, "compact": {"widths": (32, 64, 120, 240)}},
     takes_hints=True,
 )

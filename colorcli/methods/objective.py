@@ -1,0 +1,82 @@
+"""What a method brings to training: its networks, its losses and who lowers which. The engine knows nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from torch import Tensor, nn
+
+from colorcli.errors import UsageError
+
+Batch = Mapping[str, Tensor]
+"""What one step sees. Always there: `rgb`, (B, 3, H, W) float 0..1, and `seed`, (B,) int64, one random number for each
+picture: whatever an objective draws for a picture follows from it, so that a run does not depend on how many processes
+share a batch. By the objective's `data`: "photos" nothing more; "labelled" `label`, (B,) int64; "masked" `mask`,
+(B, 1, H, W) float, 0 or 1; "unpaired" `gray`, (B, 3, H, W), gray pictures that are not those of `rgb`."""
+
+SettingsType = TypeVar("SettingsType")
+
+
+class Objective(nn.Module):
+    """What training a method minimises.
+
+    network: what is averaged, validated and exported. Networks that are trained with it for its sake are further
+    submodules. helpers: fixed networks that the engine loaded because the recipe names them ("backbone", "saliency");
+    they are not registered as submodules, since they are no part of a checkpoint.
+    """
+
+    data: ClassVar[str] = "photos"  # the kind of batch
+    players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
+
+    def __init__(self, network: nn.Module, helpers: Mapping[str, nn.Module] | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.helpers = dict(helpers or {})  # a plain dict: not registered
+
+    @classmethod
+    def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
+        """The helpers that these settings ask for: "backbone", "saliency"."""
+        del settings
+        return frozenset()
+
+    def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
+        """The named and weighted losses whose sum `player` lowers; each a scalar, the mean over the batch."""
+        raise NotImplementedError
+
+    def after_step(self) -> None:
+        """What follows a step of all players, e.g. a parameter brought back into its range."""
+
+    def notes(self) -> dict[str, str]:
+        """What the log and the weights' description have to say about these losses, e.g. which backbone they had."""
+        return {}
+
+
+def read_settings(kind: type[SettingsType], given: Mapping[str, Any], method: str) -> SettingsType:
+    """A frozen dataclass of losses' settings from a recipe's [objective] table.
+
+    Values keep the type of the field's default; a setting that the dataclass lacks, or that does not fit, raises
+    UsageError with its name. A dataclass may check further in __post_init__ by raising ValueError.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(given) - set(defaults))
+    if unknown:
+        raise UsageError(
+            f"{method}'s objective has no setting {', '.join(unknown)}; it has: {', '.join(sorted(defaults)) or 'none'}"
+        )
+    values = {}
+    for name, value in given.items():
+        wanted = type(defaults[name])
+        try:
+            if wanted is bool and value in ("true", "false"):  # from the command line
+                value = value == "true"
+            if isinstance(value, bool) != (wanted is bool):
+                raise ValueError
+            values[name] = wanted(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"{name} of {method}'s objective must be a {wanted.__name__}, not {value!r}") from None
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise UsageError(f"{method}'s objective: {error}") from None

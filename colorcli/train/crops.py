@@ -1,0 +1,116 @@
+"""Random crops of the training pictures: what one step sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from colorcli.errors import UsageError
+from colorcli.train.data import Example, is_gray
+
+_SMALLEST_REGION = 0.75  # a crop covers at least this part of the picture's side
+_SEEDS = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """One crop to be made: which picture, and the random numbers of its region."""
+
+    picture: int
+    region: tuple[float, ...]  # stretch, zoom, y, x, flip; each 0..1
+    seed: int
+
+
+class Crops:
+    """Random crops of the training pictures, for ever, each picture once before any comes again.
+
+    The order and the crops follow from the seed alone; `state` and `restore` carry them over an interruption. Every
+    process of a run draws the same whole batch and makes only its own part of it.
+    """
+
+    def __init__(self, pictures: Sequence[Example], seed: int, kind: str = "photos") -> None:
+        """kind: `Objective.data`. For "unpaired" the gray pictures are one domain and the coloured ones the other;
+        where all are coloured, the second domain is the same pictures in another order, to be seen in gray."""
+        self._pictures = pictures
+        self._kind = kind
+        self._generator = torch.Generator().manual_seed(seed)
+        self._members: dict[str, list[int]] = {"rgb": list(range(len(pictures)))}
+        if kind == "unpaired":
+            gray = [index for index, example in enumerate(pictures) if is_gray(example.rgb)]
+            colour = sorted(set(self._members["rgb"]) - set(gray))
+            if not colour:
+                raise UsageError("every training photo is gray: there is no colour to learn")
+            self._members = {"rgb": colour, "gray": gray or colour}
+        self._queues: dict[str, list[int]] = {domain: [] for domain in self._members}
+
+    def state(self) -> dict[str, Any]:
+        """Where the stream is."""
+        queues = {domain: list(queue) for domain, queue in self._queues.items()}
+        return {"generator": self._generator.get_state(), "queues": queues}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken; pictures that are no longer there are left out."""
+        self._generator.set_state(state["generator"])
+        for domain, queue in state["queues"].items():
+            self._queues[domain] = [index for index in queue if index < len(self._pictures)]
+
+    def batch(self, count: int, size: int, rank: int = 0, ranks: int = 1) -> dict[str, Tensor]:
+        """The part of process `rank` of the next `count` crops of size x size; see `colorcli.methods.objective.Batch`.
+
+        Pictures with a short side under `size` are passed over; none of that size raises UsageError.
+        """
+        share = slice(rank * count // ranks, (rank + 1) * count // ranks)
+        draws = {domain: self._draws(domain, count, size)[share] for domain in self._members}
+        batch = {
+            domain: torch.stack([self._crop(self._pictures[d.picture].rgb, d, size) for d in drawn])
+            for domain, drawn in draws.items()
+        }  # n x (3, size, size) -> (n, 3, size, size)
+        own = draws["rgb"]
+        batch["seed"] = torch.tensor([draw.seed for draw in own])
+        if self._kind == "labelled":
+            batch["label"] = torch.tensor([self._pictures[draw.picture].label for draw in own])
+        if self._kind == "masked":
+            batch["mask"] = torch.stack([self._mask(draw, size) for draw in own])
+        return batch
+
+    def _draws(self, domain: str, count: int, size: int) -> list[_Draw]:
+        draws: list[_Draw] = []
+        passed_over = 0
+        members, queue = self._members[domain], self._queues[domain]
+        while len(draws) < count:
+            if not queue:
+                order = torch.randperm(len(members), generator=self._generator).tolist()
+                queue.extend(members[index] for index in order)
+            picture = queue.pop()
+            if min(self._pictures[picture].rgb.shape[1:]) < size:
+                passed_over += 1
+                if passed_over > 2 * len(members) and not draws:
+                    raise UsageError(f"no training photo has a short side of {size} pixels or more")
+                continue
+            region = tuple(torch.rand(5, generator=self._generator).tolist())
+            seed = int(torch.randint(_SEEDS, (1,), generator=self._generator))
+            draws.append(_Draw(picture, region, seed))
+        return draws
+
+    def _crop(self, picture: Tensor, draw: _Draw, size: int) -> Tensor:
+        """A region between a square and the whole picture's shape, stretched to the square, perhaps mirrored."""
+        height, width = picture.shape[1:]
+        stretch, zoom, y, x, flip = draw.region
+        side = min(height, width)
+        zoom = 1 - (1 - _SMALLEST_REGION) * zoom
+        rows = max(round(zoom * side * (height / side) ** stretch), 1)
+        columns = max(round(zoom * side * (width / side) ** stretch), 1)
+        top, left = int(y * (height - rows + 1)), int(x * (width - columns + 1))
+        region = picture[:, top : top + rows, left : left + columns].float() / 255
+        crop = F.interpolate(region[None], (size, size), mode="bilinear", antialias=True)[0]  # (c, r, c) -> (c, s, s)
+        return crop.flip(2) if flip < 0.5 else crop
+
+    def _mask(self, draw: _Draw, size: int) -> Tensor:
+        mask = self._pictures[draw.picture].mask
+        assert mask is not None  # read_photos left out those without
+        return (self._crop(mask, draw, size) >= 0.5).float()

@@ -1,0 +1,75 @@
+"""Runs of a tiny network, one after the other, in one process: alone, or as one of several under torchrun's
+environment. `worker.py JOBS.json`: a list of `Job` fields each. Also called from the tests' own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colorcli.methods.registry import METHODS
+from colorcli.train import distributed
+from colorcli.train.config import Stage, TrainConfig
+from colorcli.train.data import Example, Photos
+from colorcli.train.loop import Run
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, or the rest of one."""
+
+    folder: str  # losses-RANK.json and final.pt go here
+    steps: int = 3
+    resume: bool = False
+    freeze: bool = True  # batch norm's statistics
+    accumulate: int = 1
+    port: int = 0  # where the processes meet
+
+
+def carry_out(job: Job) -> None:
+    """Train; what this process saw goes to losses-RANK.json, the first one's weights to final.pt."""
+    os.environ["MASTER_PORT"] = str(job.port)
+    folder = Path(job.folder)
+    folder.mkdir(exist_ok=True)
+    noise = torch.Generator().manual_seed(0)
+    photos = [Example(torch.randint(0, 256, (3, 24, 24), generator=noise, dtype=torch.uint8)) for _ in range(20)]
+    config = TrainConfig(
+        method="siggraph17",
+        variant="compact",
+        network={"widths": (4, 4, 8, 8)},
+        stages=(Stage(16, 1.0, 16),),
+        steps=job.steps,
+        schedule="constant",
+        warmup=0,
+        rate=1e-3,
+        precision="fp32",
+        freeze_norm=job.freeze,
+        accumulate=job.accumulate,
+        validation_size=16,
+    )
+    with distributed.join("cpu") as team:
+        run = Run(METHODS["siggraph17"], config, Photos(photos, photos[:1]), folder, team, lambda _: None)
+        seen: list[float] = []
+
+        def watch(_module: Any, _arguments: Any, losses: dict[str, Tensor]) -> None:
+            seen.append(float(losses["huber"].detach()))
+
+        run.objective.register_forward_hook(watch)
+        if job.resume:
+            run.resume()
+        run.train()
+        (folder / f"losses-{team.rank}.json").write_text(json.dumps(seen))
+        if team.leads:
+            torch.save(run.network.state_dict(), folder / "final.pt")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for fields in json.loads(Path(sys.argv[1]).read_text()):
+        carry_out(Job(**fields))
