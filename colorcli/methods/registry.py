@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from colorcli.errors import UsageError
-from colorcli.methods import siggraph17, smsanet
+from colorcli.methods import agin, siggraph17, smsanet
 from colorcli.methods.spec import MethodSpec
 
 
@@ -35,3 +35,4 @@ class Registry:
 METHODS = Registry()
 METHODS.add(smsanet.SPEC)
 METHODS.add(siggraph17.SPEC)
+METHODS.add(agin.SPEC)
