@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from colorcli.errors import UsageError
-from colorcli.methods import agin, siggraph17, smsanet
+from colorcli.methods import agin, backbone, pfanet, siggraph17, smsanet
 from colorcli.methods.spec import MethodSpec
 
 
@@ -28,6 +28,9 @@ class Registry:
         except KeyError:
             raise UsageError(f"no method is called {name!r}; there are: {', '.join(self._specs)}") from None
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._specs
+
     def __iter__(self) -> Iterator[MethodSpec]:
         return iter(self._specs.values())
 
@@ -36,3 +39,8 @@ METHODS = Registry()
 METHODS.add(smsanet.SPEC)
 METHODS.add(siggraph17.SPEC)
 METHODS.add(agin.SPEC)
+
+HELPERS = Registry()
+"""Networks that methods need and that are no colorization methods themselves; `colorize train` trains them too."""
+HELPERS.add(backbone.SPEC)
+HELPERS.add(pfanet.SPEC)

@@ -1,0 +1,44 @@
+"""What training a backbone minimises: the cross entropy of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from colorcli.methods.backbone.network import Backbone
+from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.objective import Objective as BaseObjective
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The [objective] table of a recipe."""
+
+    smoothing: float = 0.1  # share of the target that all classes get alike (Szegedy et al. 2016)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"smoothing must be in [0, 1), not {self.smoothing}")
+
+
+class Objective(BaseObjective):
+    """Cross entropy with label smoothing."""
+
+    data: ClassVar[str] = "labelled"
+    network: Backbone
+
+    def __init__(
+        self, network: Backbone, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+    ) -> None:
+        super().__init__(network, helpers)
+        self.settings = read_settings(Settings, settings, "backbone")
+
+    def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
+        """`cross entropy`, natural logarithm, on `rgb` and `label`; labels are below the network's `classes`."""
+        del player  # there is one
+        logits = self.network(batch["rgb"]).float()
+        return {"cross entropy": F.cross_entropy(logits, batch["label"], label_smoothing=self.settings.smoothing)}
