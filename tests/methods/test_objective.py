@@ -33,7 +33,7 @@ def test_huber_in_lab_units(delta: float) -> None:
     by 110 and delta as documented; 1e-4 relative (skimage's rounded constants)."""
     rgb = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     network = _Constant(0.1)  # 11 ab
-    found = float(Objective(network, {"delta": delta}).loss(rgb).detach())  # type: ignore[arg-type]
+    found = float(Objective(network, {"delta": delta})("network", {"rgb": rgb})["huber"].detach())  # type: ignore[arg-type]
     lab = color.rgb2lab(rgb.permute(0, 2, 3, 1).numpy())
     distance = np.abs(11 - lab[..., 1:])
     huber = np.where(distance <= delta, distance**2 / 2, delta * (distance - delta / 2))
@@ -46,18 +46,19 @@ def test_gradient_is_one_far_away() -> None:
     gray = torch.full((1, 3, 8, 8), 0.5)
     for delta in (0.5, 5.0):
         network = _Constant(0.5)
-        Objective(network, {"delta": delta}).loss(gray).backward()  # type: ignore[arg-type]
+        objective = Objective(network, {"delta": delta})  # type: ignore[arg-type]
+        objective("network", {"rgb": gray})["huber"].backward()
         assert float(network.chroma.grad) == pytest.approx(1, abs=1e-5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("settings", [{"delta": 0}, {"delta": -1}, {"delta": "wide"}, {"delta": None}])
 def test_delta_must_be_positive(settings: dict[str, Any]) -> None:
     """Oracle: the contract: UsageError that shows the value."""
-    with pytest.raises(UsageError, match="delta must be a number above 0"):
+    with pytest.raises(UsageError, match=r"delta .*, not (0.0|-1.0|'wide'|None)"):
         Objective(_Constant(0.0), settings)  # type: ignore[arg-type]
 
 
 def test_unknown_setting_is_named() -> None:
     """Oracle: house rule 11, unknown keys are refused, with those there are."""
-    with pytest.raises(UsageError, match="no setting salience; it has: delta"):
-        Objective(_Constant(0.0), {"salience": 1})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no setting saliency; it has: delta, salience"):
+        Objective(_Constant(0.0), {"saliency": 1})  # type: ignore[arg-type]

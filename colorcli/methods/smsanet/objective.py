@@ -1,44 +1,106 @@
-"""What training SMSANet minimises: the Huber loss on chroma (eq. 5)."""
+"""What training SMSANet minimises: the Huber loss on chroma (eq. 5) and the salient loss on RGB (eq. 6)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
-from colorcli.color.lab import rgb_to_lab
+from colorcli.color.lab import delinearize, lab_to_linear, rgb_to_lab
 from colorcli.errors import UsageError
 from colorcli.methods.blocks import CHROMA_SCALE, normalize_lightness
+from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.objective import Objective as BaseObjective
 from colorcli.methods.smsanet.network import SMSANet
 
+_FOREGROUND = 0.5  # saliency above which a pixel belongs to the foreground
 
-class Objective:
-    """Huber loss between predicted and true chroma.
 
-    settings: `delta`, in units of CIE ab (paper: 1. On the network's normalised chroma that is 1/110: our reading).
-    """
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The [objective] table of a recipe."""
 
-    def __init__(self, network: SMSANet, settings: Mapping[str, Any]) -> None:
-        unknown = set(settings) - {"delta"}
-        if unknown:
-            raise UsageError(f"smsanet's objective has no setting {', '.join(sorted(unknown))}; it has: delta")
-        self.network = network
-        try:
-            self.delta = float(settings.get("delta", 1.0))
-        except (TypeError, ValueError):
-            self.delta = 0.0
+    delta: float = 1.0  # CIE ab units (paper: 1. On the network's normalised chroma that is 1/110: our reading)
+    salience: float = 0.0  # alpha_1 of eq. 7, the weight of the salient loss (paper: 1); 0: none
+
+    def __post_init__(self) -> None:
         if not self.delta > 0:
-            raise UsageError(f"delta must be a number above 0, not {settings['delta']!r}")
+            raise ValueError(f"delta must be above 0, not {self.delta}")
+        if not 0 <= self.salience < math.inf:
+            raise ValueError(f"salience must be 0 or more, not {self.salience}")
 
-    def loss(self, rgb: Tensor) -> Tensor:
-        """rgb: (B, 3, H, W) float 0..1, sides multiples of 8. Returns the scalar loss.
 
-        Divided by delta, so that its slope is 1 whatever delta is: the rate then keeps its meaning.
+def open_rgb(lab: Tensor) -> Tensor:
+    """CIE Lab to sRGB that goes on beyond 0..1, so that colours outside the gamut keep a gradient. (B, 3, H, W).
+
+    Below 0 the transfer curve is mirrored (as in scRGB): its straight piece goes on at a slope of 12.92 otherwise.
+    """
+    linear = lab_to_linear(lab)
+    rgb: Tensor = torch.sign(linear) * delinearize(linear.abs())
+    return rgb
+
+
+def salient_loss(truth: Tensor, predicted: Tensor, detector: nn.Module) -> Tensor:
+    """Eq. 6: the mean over C, H, W of |phi(x) x - phi(y) y|, each phi the foreground of its own picture, 0 or 1.
+
+    truth: (B, 3, H, W) sRGB 0..1; predicted: likewise, perhaps beyond 0..1 (the detector sees it clipped, the
+    difference does not: our reading). detector: (B, 3, H, W) sRGB 0..1 -> saliency (B, 1, H, W) 0..1. Returns a scalar.
+
+    No gradient goes through phi. Where the two foregrounds differ, eq. 6 compares a picture with black.
+    """
+    with torch.no_grad():
+        foreground = (detector(torch.cat((truth, predicted.clamp(0, 1)))) > _FOREGROUND).to(truth.dtype)
+    phi_truth, phi_predicted = foreground.chunk(2)  # (2B, 1, H, W) -> twice (B, 1, H, W)
+    difference: Tensor = phi_truth * truth - phi_predicted * predicted
+    return difference.abs().mean()
+
+
+class Objective(BaseObjective):
+    """Huber loss between predicted and true chroma, and the salient loss where `salience` asks for it."""
+
+    network: SMSANet
+
+    def __init__(
+        self, network: SMSANet, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+    ) -> None:
+        super().__init__(network, helpers)
+        self.settings = read_settings(Settings, settings, "smsanet")
+        if self.settings.salience and "saliency" not in self.helpers:
+            raise UsageError(
+                f"salience = {self.settings.salience} needs a saliency detector: --set saliency=FILE with PFANet's "
+                "weights, or --set saliency=classical"
+            )
+
+    @classmethod
+    def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
+        """A saliency detector, where the salient loss is asked for."""
+        return frozenset({"saliency"} if read_settings(Settings, settings, "smsanet").salience else ())
+
+    def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
+        """`huber`, and with salience `salient`, weighted; computed in float32 also under autocast.
+
+        Huber is divided by delta, so that its slope is 1 whatever delta is: the rate then keeps its meaning. It is on
+        ab / 110, the salient loss on sRGB 0..1, so that their weights are for scales of about one (our reading).
         """
+        del player  # there is one
+        rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
-        target = lab[:, 1:] / CHROMA_SCALE
-        predicted = self.network(normalize_lightness(lab[:, :1]))
-        delta = self.delta / CHROMA_SCALE
-        return F.huber_loss(predicted.float(), target, delta=delta) / delta
+        predicted = self.network(normalize_lightness(lab[:, :1])).float()
+        delta = self.settings.delta / CHROMA_SCALE
+        losses = {"huber": F.huber_loss(predicted, lab[:, 1:] / CHROMA_SCALE, delta=delta) / delta}
+        if self.settings.salience:
+            shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
+            losses["salient"] = self.settings.salience * salient_loss(rgb, shown, self.helpers["saliency"])
+        return losses
+
+    def notes(self) -> dict[str, str]:
+        """Which detector the salient loss had."""
+        if not self.settings.salience:
+            return {}
+        detector = self.helpers["saliency"]
+        return {"saliency": str(getattr(detector, "title", type(detector).__name__))}
