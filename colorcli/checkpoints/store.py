@@ -9,6 +9,7 @@ from colorcli.checkpoints.manifest import Entry, read_manifest
 from colorcli.errors import WeightsError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_MEND = "mend it in the clone with `git checkout -- weights && pip install --force-reinstall --no-deps .`"
 
 
 def shipped_folder(name: str) -> Path:
@@ -21,6 +22,15 @@ def sha256_of(path: Path) -> str:
     """The file's sha256, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def shipped() -> tuple[Entry, ...]:
+    """What the manifest lists; WeightsError if that is nothing."""
+    manifest = shipped_folder("weights") / "manifest.toml"
+    entries = read_manifest(manifest)
+    if not entries:
+        raise WeightsError(f"the weights' manifest {manifest} lists none; {_MEND}")
+    return entries
 
 
 def find(method: str, variant: str = "compact") -> Entry:
@@ -42,12 +52,11 @@ def path_of(entry: Entry) -> Path:
 def verify(entry: Entry) -> Path:
     """The place of a shipped file whose size and sha256 are right; WeightsError where they are not."""
     path = path_of(entry)
-    mend = "mend it in the clone with `git checkout -- weights && pip install --force-reinstall --no-deps .`"
     if not path.is_file():
-        raise WeightsError(f"the weights {path} are missing; {mend}")
+        raise WeightsError(f"the weights {path} are missing; {_MEND}")
     if path.stat().st_size != entry.bytes:
-        raise WeightsError(f"{path} has {path.stat().st_size} bytes, the manifest says {entry.bytes}; {mend}")
+        raise WeightsError(f"{path} has {path.stat().st_size} bytes, the manifest says {entry.bytes}; {_MEND}")
     found = sha256_of(path)
     if found != entry.sha256:
-        raise WeightsError(f"{path} is damaged: sha256 {found[:12]}..., expected {entry.sha256[:12]}...; {mend}")
+        raise WeightsError(f"{path} is damaged: sha256 {found[:12]}..., expected {entry.sha256[:12]}...; {_MEND}")
     return path

@@ -21,8 +21,8 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 def printable(text: str) -> str:
-    """The text with the control characters and undecodable bytes of file names escaped; line ends stay."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    """The text on one line: the control characters and undecodable bytes of file names escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def say(text: str) -> None:

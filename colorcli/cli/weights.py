@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.console import printable, reports_errors
+from colorcli.cli.console import printable, reports_errors, say
 from colorcli.errors import WeightsError
 
 app = typer.Typer(help="List, find, verify and export weights.", no_args_is_help=True, rich_markup_mode=None)
@@ -45,21 +45,21 @@ def path(method: Annotated[str, typer.Argument(help="See `colorize methods`.")])
 @app.command("verify")
 @reports_errors
 def verify(quiet: options.Quiet = False) -> None:
-    """Check size and sha256 of every shipped file; exit 4 if one is missing or damaged."""
+    """Check size and sha256 of every shipped file; exit 4 if one is missing or damaged, or none is listed."""
     from colorcli.checkpoints import store
-    from colorcli.checkpoints.manifest import read_manifest
 
-    damaged = []
-    for entry in read_manifest(store.shipped_folder("weights") / "manifest.toml"):
+    damaged = False
+    for entry in store.shipped():
         try:
             store.verify(entry)
         except WeightsError as error:
-            damaged.append(str(error))
+            damaged = True
+            say(f"colorize: {error}")
             continue
         if not quiet:
             typer.echo(f"{entry.file}: whole")
     if damaged:
-        raise WeightsError("\n".join(damaged))
+        raise typer.Exit(WeightsError.exit_code)
 
 
 @app.command("export")

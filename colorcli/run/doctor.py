@@ -74,14 +74,11 @@ def _ffmpeg() -> str:
 
 def _weights() -> list[Finding]:
     from colorcli.checkpoints import store
-    from colorcli.checkpoints.manifest import read_manifest
 
     try:
-        entries = read_manifest(store.shipped_folder("weights") / "manifest.toml")
+        entries = store.shipped()
     except ColorizeError as error:
         return [Finding("weights", str(error), False)]
-    if not entries:
-        return [Finding("weights", "the manifest lists none", False)]
     findings = []
     for entry in entries:
         try:

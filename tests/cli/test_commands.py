@@ -137,6 +137,16 @@ def test_weights_verify_looks_at_every_file(shipped: Path, tiny_weights: Path, c
     assert "a.safetensors are missing" in answer.err and "c.safetensors is damaged" in answer.err
 
 
+def test_weights_verify_of_an_empty_manifest(shipped: Path, colorize: Call) -> None:
+    """Oracle: exit 4 with the mend: nothing to verify is not all well; doctor says so too."""
+    write_manifest(shipped / "manifest.toml", [])
+    answer = colorize("weights", "verify")
+    assert answer.code == 4 and answer.out == "" and "lists none" in answer.err
+    assert "git checkout -- weights && pip install --force-reinstall" in answer.err
+    doctor = colorize("doctor")
+    assert doctor.code == 1 and any("BAD" in line and "lists none" in line for line in doctor.out.splitlines())
+
+
 def test_the_weights_of_this_tree_are_whole(colorize: Call) -> None:
     """Oracle: the manifest that ships: size and sha256 of every file in it."""
     answer = colorize("weights", "verify")

@@ -16,8 +16,9 @@ class _Terminal(io.StringIO):
 
 
 def test_printable_escapes_what_a_terminal_obeys() -> None:
-    """Oracle: Python's own escapes; letters of any script and line ends stay."""
-    assert printable("été 日本\nb") == "été 日本\nb"
+    """Oracle: Python's own escapes, of line ends too: what is said is one line; letters of any script stay."""
+    assert printable("été 日本") == "été 日本"
+    assert printable("a\nb\u2028c") == "a\\nb\\u2028c"
     assert printable("a\x1b[31m\r\x07\udce9\x7f") == "a\\x1b[31m\\r\\x07\\udce9\\x7f"
 
 
