@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from colorcli.errors import ColorizeError, WeightsError
+from colorcli.media.places import whole_files
 
 _DESCRIPTION = "colorize"  # the metadata key that holds the description
 _FORMAT = 1
@@ -63,12 +64,10 @@ def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, A
             raise WeightsError(f"{name} is not finite in {stored.dtype}: not exported")
         tensors[name] = stored.cpu().contiguous()
     text = json.dumps({"format": _FORMAT, **description}, sort_keys=True)
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(save(tensors, metadata={_DESCRIPTION: text}))
-        part.replace(path)
+        with whole_files(path) as (part,):
+            part.write_bytes(save(tensors, metadata={_DESCRIPTION: text}))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ColorizeError(f"cannot write the weights {path}: {error}; an earlier file is intact") from error
 
 

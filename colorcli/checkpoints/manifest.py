@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from colorcli.errors import WeightsError
+from colorcli.media.places import whole_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,8 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
             value = asdict(entry)[field.name]
             lines.append(f"{field.name} = {value if isinstance(value, int) else _quoted(str(value))}")
         lines.append("")
-    part = path.with_name(path.name + ".part")
-    part.write_text("\n".join(lines), encoding="utf-8")
-    part.replace(path)
+    with whole_files(path) as (part,):
+        part.write_text("\n".join(lines), encoding="utf-8")
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorcli.errors import ColorizeError
+from colorcli.media.places import whole_files
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # colour photographs that the wheel carries
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as a scanner's gray
@@ -36,9 +37,8 @@ def write_samples(folder: Path) -> list[Path]:
             if path.exists():
                 continue
             gray = np.rint(photograph(name) @ _LUMA).astype(np.uint8)  # (H, W, 3) -> (H, W)
-            part = path.with_name(f".{path.name}.part")
-            imageio.imwrite(part, gray, extension=".jpg", quality=95)
-            part.replace(path)
+            with whole_files(path) as (part,):
+                imageio.imwrite(part, gray, extension=".jpg", quality=95)
     except OSError as error:
         raise ColorizeError(f"cannot write the samples into {folder}: {error.strerror or error}") from error
     return paths

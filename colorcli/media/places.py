@@ -1,0 +1,65 @@
+"""Where files lie: a result, its comparison, what is unfinished, the ledger; and how a file appears only when whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LEDGER = Path(".colorize", "ledger.sqlite3")  # below an output folder, which is known by it
+_LONGEST_NAME = 255  # bytes; what file systems take
+
+
+def results_of(target: Path, compare: bool) -> tuple[Path, ...]:
+    """What a job writes: its result and, if asked for, the comparison."""
+    return (target, comparison_path(target)) if compare else (target,)
+
+
+def comparison_path(target: Path) -> Path:
+    """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide.
+
+    A name too long for that is cut, and told from others by a hash of the whole.
+    """
+    name = f"{target.name}.compare.jpg"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        whole = os.fsencode(target.name)
+        name = f"{whole[:160].decode('utf-8', 'ignore')}.{hashlib.sha256(whole).hexdigest()}.compare.jpg"
+    return target.with_name(name)
+
+
+def part_path(target: Path) -> Path:
+    """The hidden name beside the target under which it is written before it is whole."""
+    return _hidden(target, "part")
+
+
+def held_path(target: Path) -> Path:
+    """The hidden name beside the target of the pixels that are too many to be held in memory."""
+    return _hidden(target, "held.v")  # the extension of libvips' own format
+
+
+def _hidden(target: Path, kind: str) -> Path:
+    name = f".{target.name}.{kind}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.{kind}"
+    return target.with_name(name)
+
+
+@contextmanager
+def whole_files(*targets: Path) -> Iterator[tuple[Path, ...]]:
+    """The `part_path` of each target, to be written; all are flushed to disk, then renamed. On failure all are removed.
+
+    Errors: OSError where a part cannot be flushed or renamed.
+    """
+    parts = tuple(part_path(target) for target in targets)
+    try:
+        yield parts
+        for part in parts:
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+        for part, target in zip(parts, targets, strict=True):
+            part.replace(target)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""Files appear under their names whole, several together, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from colorcli.media.places import held_path, part_path, whole_files
+
+
+def test_nothing_bears_its_name_before_all_is_written(tmp_path: Path) -> None:
+    """Oracle: the contract: the folder's names inside and after; an earlier file stays until then."""
+    first, second = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    second.write_bytes(b"earlier")
+    with whole_files(first, second) as parts:
+        for part in parts:
+            part.write_bytes(b"new")
+        assert not first.exists() and second.read_bytes() == b"earlier"
+    assert first.read_bytes() == second.read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_one_that_fails_keeps_back_the_others(missing: int, tmp_path: Path) -> None:
+    """Oracle: the contract: a part that is not there at the end is an OSError; no new file, no part, the old ones."""
+    targets = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    targets[1].write_bytes(b"earlier")
+    with pytest.raises(FileNotFoundError), whole_files(*targets) as parts:
+        parts[1 - missing].write_bytes(b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.jpg"] and targets[1].read_bytes() == b"earlier"
+
+
+def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
+    """Oracle: the contract, also for an interrupt."""
+    with pytest.raises(KeyboardInterrupt), whole_files(tmp_path / "a.jpg") as (part,):
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", [part_path, held_path])
+def test_hidden_names_fit_and_differ(place: object, tmp_path: Path) -> None:
+    """Oracle: file systems take 255 bytes; two long names have two hidden ones, in the same folder."""
+    names = [tmp_path / ("n" * 250 + end) for end in ("a.png", "b.png")]
+    hidden = [place(name) for name in names]  # type: ignore[operator]
+    assert len(set(hidden)) == 2
+    for path in hidden:
+        path.touch()
+        assert path.name.startswith(".") and path.parent == tmp_path
