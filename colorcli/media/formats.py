@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+MAX_PIXELS = 600_000_000  # of a photo that is read: scans of 500 megapixels pass, decompression bombs do not
+
 
 @dataclass(frozen=True, slots=True)
 class Format:

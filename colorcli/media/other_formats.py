@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,18 @@ _LIMIT = threading.Lock()  # Pillow's limit is the process's
 _GRAY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"}
 
 
-def read_other(path: Path, *, max_pixels: int) -> pyvips.Image:
+def read_other(path: Path, judge_size: Callable[[int, int], None]) -> pyvips.Image:
     """Read a file with imageio's Pillow plugin as a libvips image, uchar or ushort, b-w, grey16, srgb or rgb16.
 
-    Errors: PhotoError where the file is no picture, is damaged, or has more than `max_pixels`.
+    judge_size: called with the header's width and height before a pixel is decoded; what it raises comes out.
+    Errors: PhotoError where the file is no picture or is damaged.
     """
     import imageio.v3 as imageio
 
     try:
         with _own_pixel_limit(), imageio.imopen(path, "r", plugin="pillow") as file:
             facts = file.metadata(exclude_applied=False)
-            width, height = facts["shape"]
-            if width * height > max_pixels:
-                raise PhotoError(
-                    f"the photo has {width * height / 1e6:,.0f} megapixels; the limit is {max_pixels:,} "
-                    "pixels: make it smaller first"
-                )
+            judge_size(*facts["shape"])
             pixels = file.read(index=0)
     except PhotoError:
         raise
@@ -53,7 +49,7 @@ def read_other(path: Path, *, max_pixels: int) -> pyvips.Image:
 
 @contextmanager
 def _own_pixel_limit() -> Iterator[None]:
-    """Pillow's own limit, which prints a warning, gives way to max_pixels, judged before a pixel is decoded."""
+    """Pillow's own limit, which prints a warning, gives way to ours, judged before a pixel is decoded."""
     with _LIMIT:
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
+from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.lightness import lightness_of
-from colorcli.media.sources import MAX_PIXELS, VIPS_ERRORS, Source, open_source, plain_reason
+from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason
 
 LONGEST_ASPECT = 8.0  # a 1x5000 strip is shown to the network as 8:1; beyond that one side has no content
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,22 +13,23 @@ import pyvips
 from numpy.typing import NDArray
 
 from colorcli.errors import PhotoError
-from colorcli.items import Job
+from colorcli.items import Job, PhotoHeader
 from colorcli.media.formats import Format, format_of
 from colorcli.media.lightness import lightness_of, standard_rgb
 from colorcli.media.metadata import Provenance, describe_result, has_resolution
 from colorcli.media.other_formats import write_other
 from colorcli.media.photos import source_bands, thumbnail
+from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
 from colorcli.media.recombination import recombine
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
 
 _COMPARE_WIDTH = 2000  # pixels, both pictures together
 _COMPARE_GAP = 8  # white pixels between them
 _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
-_LONGEST_NAME = 255  # bytes; what file systems take
 # Not "unable to write": pngsave also says that when its source breaks off.
-_WRITE_FAILURE = re.compile(r"(?:write error|unable to open for write)\nsystem error: (.+)")
-_LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned in memory
+_WRITE_FAILURE = re.compile(r"(?:write error|write failed|unable to open for write)\nsystem error: (.+)")
+_LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned
+_HELD_IN_MEMORY = 100_000_000  # bytes; while a photo of more than 50 megapixels is turned, it lies on disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +61,35 @@ def write_result(
     Returns notes for a person: what the target's format could not hold. Nothing is left behind on failure.
     Errors: PhotoError.
     """
-    format = _target_format(job.target)
-    source = open_source(job.source, max_pixels=2**62)  # judged when it was read
-    _refuse_sides(format, source)
-    notes = list(source.notes)
-    bits = 16 if source.header.bits == 16 and format.deep else 8
-    if source.header.bits > bits:
+    source = open_source(job.source, max_pixels=0)  # judged when it was read
+    header, orientation, notes = source.header, source.orientation, list(source.notes)
+    has_exif = bool(source.image.get_typeof("exif-data"))
+    format = target_format(job.target, header)
+    bits = 16 if header.bits == 16 and format.deep else 8
+    if header.bits > bits:
         notes.append(f"16 bits became 8: {format.name} holds 8 per channel, --format png or tiff keeps 16")
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        lightness, alpha = _upright(source)
+        lightness, alpha = _upright(source, held_path(job.target))
+        del source  # with it goes what its decoder holds
         chroma = np.float32(options.saturation)
         image = recombine(lightness, slope * chroma, offset * chroma, gamut, bits)
-        image = _join_alpha(image, alpha, source.header.bits, bits, format, notes)
-        image, left_out = describe_result(image, source.orientation, options.provenance, format.longest_xmp)
+        image = _join_alpha(image, alpha, header.bits, bits, format, notes)
+        image, left_out = describe_result(image, orientation, options.provenance, format.longest_xmp)
         notes += left_out
         if options.provenance is not None and not format.metadata:
             notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
-        with _part_of(job.target) as part:
+        with whole_files(*results_of(job.target, options.compare)) as (part, *comparison):
             _encode(image, part, format, job.target.suffix.lower(), options)
-            if options.compare:
-                with _part_of(comparison_path(job.target)) as comparison:
-                    _write_comparison(source, part, comparison)
+            if has_exif and not _holds_exif(part, format):
+                notes.append(
+                    f"the source's EXIF was left out: it does not fit into {format.name}, --format png keeps it"
+                )
+            if comparison:
+                _write_comparison(job.source, header, part, comparison[0])
     except VIPS_ERRORS as error:
-        paths = (job.source, part_path(job.target), part_path(comparison_path(job.target)))
+        held = held_path(job.target)
+        paths = (job.source, held, part_path(job.target), part_path(comparison_path(job.target)))
         failure = _WRITE_FAILURE.search(without_paths(error, *paths))
         raise PhotoError(_unwritable(failure[1]) if failure else plain_reason(error, *paths)) from error
     except OSError as error:
@@ -94,51 +97,54 @@ def write_result(
     return tuple(notes)
 
 
-def comparison_path(target: Path) -> Path:
-    """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide.
-
-    A name too long for that is cut, and told from others by a hash of the whole.
-    """
-    name = f"{target.name}.compare.jpg"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        whole = os.fsencode(target.name)
-        name = f"{whole[:160].decode('utf-8', 'ignore')}.{hashlib.sha256(whole).hexdigest()}.compare.jpg"
-    return target.with_name(name)
-
-
 def _unwritable(reason: str) -> str:
     return f"the result cannot be written ({reason}); check the output folder and its free space"
 
 
-def _target_format(target: Path) -> Format:
+def target_format(target: Path, header: PhotoHeader) -> Format:
+    """The format of the result `target`; PhotoError if it cannot be written, or cannot hold a photo of that size."""
     format = format_of(target)
     if format is None or not format.saver:
         found = format.name if format else target.suffix or "no extension"
         raise PhotoError(f"results cannot be written as {found}; choose --format png, jpg, webp or tiff")
-    return format
-
-
-def _refuse_sides(format: Format, source: Source) -> None:
-    longest = max(source.header.width, source.header.height)
+    longest = max(header.width, header.height)
     if format.longest_side is not None and longest > format.longest_side:
         raise PhotoError(
             f"the photo is {longest} pixels long; {format.name} holds {format.longest_side}, "
             "choose --format png or tiff"
         )
+    return format
 
 
-def _upright(source: Source) -> tuple[pyvips.Image, pyvips.Image | None]:
-    """The photo's lightness (float, 0..100) and alpha (as in the file), upright, streaming where it is so already."""
+def _upright(source: Source, place: Path) -> tuple[pyvips.Image, pyvips.Image | None]:
+    """The photo's lightness (float, 0..100) and alpha (as in the file), upright, streaming where it is so already.
+
+    place: the file that holds a large photo that is not.
+    """
     lightness = lightness_of(source.image, source.color_bands)
     alpha = source.image.extract_band(source.color_bands) if source.header.alpha else None
     if source.orientation == 1:
         return lightness, alpha
-    # A turned photo is needed whole. Two bytes per pixel hold its lightness: 200 MB for 100 megapixels.
+    # A turned photo is needed whole. Two bytes per pixel hold its lightness.
     packed = (lightness * _LIGHTNESS_STEPS + 0.5).cast("ushort")
     if alpha is not None:
         packed = packed.bandjoin(alpha.cast("ushort"))
-    turned = packed.copy_memory().autorot()
+    large = 2 * packed.width * packed.height * packed.bands > _HELD_IN_MEMORY
+    turned = (_held_on_disk(packed, place) if large else packed.copy_memory()).autorot()
     return turned.extract_band(0) / _LIGHTNESS_STEPS, None if alpha is None else turned.extract_band(1)
+
+
+def _held_on_disk(image: pyvips.Image, place: Path) -> pyvips.Image:
+    """The pixels from a file that has no name any more: the system gives its space back when the image goes."""
+    try:
+        image.vipssave(os.fsencode(place), keep="none")
+        held = pyvips.Image.vipsload(os.fsencode(place)).copy()
+    finally:
+        place.unlink(missing_ok=True)
+    for field in image.get_fields():  # not through the file, whose XML cannot hold all that EXIF may
+        if not held.get_typeof(field):
+            held.set_type(image.get_typeof(field), field, image.get(field))
+    return held
 
 
 def _join_alpha(
@@ -177,14 +183,19 @@ def _saver_options(image: pyvips.Image, format: Format, options: ResultOptions) 
     return chosen
 
 
-def _write_comparison(source: Source, result: Path, part: Path) -> None:
-    width = min(source.header.width, (_COMPARE_WIDTH - _COMPARE_GAP) // 2)
-    height = max(1, round(source.header.height * width / source.header.width))
+def _holds_exif(written: Path, format: Format) -> bool:
+    """Whether the EXIF reached the file: libvips leaves it out of JPEG where it is too long, and out of all TIFF."""
+    return format.saver != "imageio" and bool(open_source(written, max_pixels=0).image.get_typeof("exif-data"))
+
+
+def _write_comparison(source: Path, header: PhotoHeader, result: Path, part: Path) -> None:
+    width = min(header.width, (_COMPARE_WIDTH - _COMPARE_GAP) // 2)
+    height = max(1, round(header.height * width / header.width))
     if height > 65_500:  # JPEG's limit: a strip
         width, height = max(1, width * 65_500 // height), 65_500
     pictures = []
     # Reopened: the source streams once, and the result has used that up.
-    for photo in (open_source(source.path, max_pixels=2**62), open_source(result, max_pixels=2**62)):
+    for photo in (open_source(source, max_pixels=0), open_source(result, max_pixels=0)):
         small = thumbnail(photo, width, height)
         bands = source_bands(small)
         alpha = small.extract_band(bands).cast("uchar") if small.bands > bands else None
@@ -195,24 +206,3 @@ def _write_comparison(source: Source, result: Path, part: Path) -> None:
         pictures.append(rgb)
     joined = pictures[0].join(pictures[1], "horizontal", shim=_COMPARE_GAP, background=[255, 255, 255])
     joined.jpegsave(os.fsencode(part), Q=90, keep="none", profile="srgb")
-
-
-def part_path(target: Path) -> Path:
-    """The hidden name beside the target under which it is written before it is whole."""
-    name = f".{target.name}.part"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.part"
-    return target.with_name(name)
-
-
-@contextmanager
-def _part_of(target: Path) -> Iterator[Path]:
-    """`part_path`, flushed to disk and renamed on success, removed on any failure."""
-    part = part_path(target)
-    try:
-        yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import os
 import re
 import struct
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from PIL import TiffImagePlugin
 from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media import other_formats
-
-MAX_PIXELS = 500_000_000  # default limit: a 100-megapixel scan passes five times over, a decompression bomb does not
+from colorcli.media.formats import MAX_PIXELS
 
 # libvips keeps its last operations by file name: a file replaced during a run would be read stale.
 pyvips.cache_set_max(0)
@@ -34,7 +34,10 @@ _LOADERS = {  # libvips GType -> name; others (SVG, CSV, raw) draw rather than d
 }
 _COLOR_BANDS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
-_DAMAGE = ("premature", "truncated", "unexpected", "end of", "eof", "corrupt", "read error", "read gave", "short")
+_DAMAGE = (
+    *("premature", "truncated", "unexpected", "end of", "eof", "corrupt", "read error", "read gave", "short"),
+    *("unable to parse image", "load error"),  # WebP, cut short or altered
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,11 @@ class Source:
 def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     """Open a photo and judge its header; no pixel is decoded (formats that libvips lacks: after the size is judged).
 
+    max_pixels: width x height that is still opened; 0 is no limit.
     Errors: PhotoError for what is empty, unknown, too large, animated, of several pages, or of an unusual pixel type.
     """
     name, image, native = _load(path, max_pixels)
-    _refuse_large(image.width, image.height, max_pixels)
+    _refuse_large(max_pixels, image.width, image.height)
     notes = _judge_pages(path, name, image)
     color_bands = _judge_bands(image)
     orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
@@ -106,7 +110,7 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
     # Bytes, not str: names in old encodings are no UTF-8. By GType, because new_from_file takes "[...]" for options.
     loader = pyvips.vips_lib.vips_foreign_find_load(os.fsencode(path))
     if loader == pyvips.ffi.NULL:
-        return "", other_formats.read_other(path, max_pixels=max_pixels), False
+        return "", other_formats.read_other(path, partial(_refuse_large, max_pixels)), False
     name = _LOADERS.get(pyvips.ffi.string(loader).decode())
     if name is None:
         raise PhotoError("its content is no photo; expected JPEG, PNG, TIFF, WebP, AVIF, GIF or BMP, convert it first")
@@ -152,11 +156,11 @@ def _first_tiff_tags(path: Path) -> dict[int, Any]:
         return dict(directory)
 
 
-def _refuse_large(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
+def _refuse_large(max_pixels: int, width: int, height: int) -> None:
+    if 0 < max_pixels < width * height:
         raise PhotoError(
             f"the photo has {width * height / 1e6:,.0f} megapixels ({width}x{height}); the limit is "
-            f"{max_pixels:,} pixels: make it smaller first"
+            f"{max_pixels:,} pixels: make it smaller, or raise --max-pixels (0: no limit)"
         )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,11 @@ from PIL import Image, ImageCms
 from skimage import color
 
 from colorcli.errors import PhotoError
+from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.photos import network_size, read_photo
 from colorcli.media.sources import plain_reason
+
+from .profiles import gray_profile
 
 Bytes = NDArray[np.uint8]
 
@@ -126,34 +132,13 @@ def test_linear_gray_profile_is_honoured(tmp_path: Path) -> None:
 
 
 def _save_linear_gray(path: Path, value: int) -> None:
-    Image.new("L", (64, 64), value).save(path, icc_profile=linear_gray_profile())
-
-
-def linear_gray_profile() -> bytes:
-    """A minimal ICC v2 gray profile with gamma 1, by the ICC.1:2001-04 layout."""
-    white = b"XYZ \0\0\0\0" + b"\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d"
-    curve = b"curv\0\0\0\0\0\0\0\0"  # no entries: identity
-    text = b"linear gray\0"
-    description = b"desc\0\0\0\0" + len(text).to_bytes(4, "big") + text + bytes(78)
-    blocks, table, offset = b"", b"", 128 + 4 + 3 * 12
-    for tag, block in ((b"desc", description), (b"wtpt", white), (b"kTRC", curve)):
-        block += bytes(-len(block) % 4)
-        table += tag + (offset + len(blocks)).to_bytes(4, "big") + len(block).to_bytes(4, "big")
-        blocks += block
-    body = (3).to_bytes(4, "big") + table + blocks
-    head = bytearray(128)
-    head[0:4] = (128 + len(body)).to_bytes(4, "big")
-    head[8:12] = b"\x02\x10\x00\x00"
-    head[12:24] = b"mntrGRAYXYZ "
-    head[36:40] = b"acsp"
-    head[68:80] = white[8:]
-    return bytes(head) + body
+    Image.new("L", (64, 64), value).save(path, icc_profile=gray_profile(1))
 
 
 def test_profile_of_another_colour_space_is_left_out(tmp_path: Path, astronaut: Bytes) -> None:
     """Oracle: the same RGB without a profile; exact."""
     Image.fromarray(astronaut).save(tmp_path / "plain.png")
-    Image.fromarray(astronaut).save(tmp_path / "odd.png", icc_profile=linear_gray_profile())
+    Image.fromarray(astronaut).save(tmp_path / "odd.png", icc_profile=gray_profile(1))
     plain = read_photo(tmp_path / "plain.png", side=128, multiple=32)[1]
     assert np.array_equal(read_photo(tmp_path / "odd.png", side=128, multiple=32)[1], plain)
 
@@ -189,7 +174,18 @@ def test_truncated_files_are_refused(name: str, tmp_path: Path, astronaut: Bytes
     Image.fromarray(astronaut).save(whole, {"tif": "TIFF", "jpg": "JPEG"}.get(name[2:], name[2:].upper()))
     (tmp_path / name).write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
     message = _refusal(tmp_path / name)
-    assert "damaged" in message or "cannot be" in message
+    assert "damaged or cut short" in message or (name == "t.bmp" and "truncated" in message)
+
+
+@pytest.mark.parametrize("kept", [20, 100, 0.5, 0.99])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_webp_cut_anywhere_is_called_damaged(kept: float, lossless: bool, tmp_path: Path, astronaut: Bytes) -> None:
+    """Oracle: the contract; from 20 bytes on the file is known for a WebP."""
+    whole = io.BytesIO()
+    Image.fromarray(astronaut).save(whole, "WEBP", lossless=lossless)
+    length = int(kept if kept > 1 else kept * len(whole.getvalue()))
+    (tmp_path / "t.webp").write_bytes(whole.getvalue()[:length])
+    assert "damaged or cut short" in _refusal(tmp_path / "t.webp")
 
 
 def test_what_is_refused_by_name(tmp_path: Path, astronaut: Bytes) -> None:
@@ -215,8 +211,52 @@ def test_what_is_refused_by_name(tmp_path: Path, astronaut: Bytes) -> None:
     assert "cannot be opened" in _refusal(tmp_path / "missing.jpg")
     picture.save(tmp_path / "big.png")
     picture.save(tmp_path / "big.bmp")
-    assert "the limit is 1,000 pixels: make it smaller first" in _refusal(tmp_path / "big.png", max_pixels=1000)
-    assert "the limit is 1,000 pixels: make it smaller first" in _refusal(tmp_path / "big.bmp", max_pixels=1000)
+    assert "the limit is 1,000 pixels: make it smaller, or raise --max-pixels" in _refusal(
+        tmp_path / "big.png", max_pixels=1000
+    )
+    assert "the limit is 1,000 pixels: make it smaller, or raise --max-pixels" in _refusal(
+        tmp_path / "big.bmp", max_pixels=1000
+    )
+
+
+def _claim(path: Path, astronaut: Bytes) -> None:
+    """A small file whose header says 60000x60000."""
+    if path.suffix == ".png":
+        chunk = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+        pixels = b"IDAT" + zlib.compress(bytes(1000))
+        content = b"\x89PNG\r\n\x1a\n"
+        for block in (chunk, pixels, b"IEND"):
+            content += struct.pack(">I", len(block) - 4) + block + struct.pack(">I", zlib.crc32(block))
+        path.write_bytes(content)
+        return
+    width, height = (struct.pack("<HHI", tag, 3, 1) for tag in (256, 257))  # SHORT: TIFF 6.0
+    kind, true, claimed = {
+        ".jpg": ("JPEG", [struct.pack(">HH", 512, 500)], [struct.pack(">HH", 60_000, 60_000)]),  # SOF: height, width
+        ".bmp": ("BMP", [struct.pack("<ii", 500, 512)], [struct.pack("<ii", 60_000, 60_000)]),
+        ".gif": ("GIF", [struct.pack("<HH", 500, 512)], [struct.pack("<HH", 60_000, 60_000)]),
+        ".tif": (
+            "TIFF",
+            [width + struct.pack("<I", 500), height + struct.pack("<I", 512)],
+            [width + struct.pack("<I", 60_000), height + struct.pack("<I", 60_000)],
+        ),
+    }[path.suffix]
+    whole = io.BytesIO()
+    options = {"compression": "tiff_deflate"} if kind == "TIFF" else {}
+    Image.fromarray(astronaut[:, :500]).save(whole, kind, **options)
+    content = whole.getvalue()
+    for before, after in zip(true, claimed, strict=True):
+        assert before in content
+        content = content.replace(before, after)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.jpg", "b.tif", "b.gif", "b.bmp"])
+def test_the_header_alone_decides_what_is_too_large(name: str, tmp_path: Path, astronaut: Bytes) -> None:
+    """Oracle: the file's bytes hold a thousandth of the 3600 megapixels that it claims: whoever decoded it would speak
+    of damage (as the second reading, without a limit, may), not of the limit; 100 and 500 megapixels are allowed."""
+    _claim(tmp_path / name, astronaut)
+    assert re.search(r"3,600 megapixels \(60000x60000\); the limit is 600,000,000", _refusal(tmp_path / name))
+    assert MAX_PIXELS > 22_400 * 22_400
 
 
 def test_scanner_preview_pages_are_no_pages(tmp_path: Path, astronaut: Bytes) -> None:

@@ -17,9 +17,11 @@ from skimage import color, data
 from colorcli.errors import PhotoError
 from colorcli.items import Job
 from colorcli.media.metadata import DIGITAL_SOURCE_TYPE, Provenance, extend_xmp
-from colorcli.media.results import ResultOptions, comparison_path, write_result
+from colorcli.media.places import comparison_path
+from colorcli.media.results import ResultOptions, write_result
 
 from .conftest import FloatArray, Write
+from .profiles import ADOBE_GAMMA, adobe_lightness, adobe_rgb_profile, gray_profile, lightness
 
 PROVENANCE = Provenance("colorize 0.1.0", "smsanet", "ab" * 32)
 _IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
@@ -162,6 +164,25 @@ def test_orientation_is_applied_and_reset(orientation: int, tmp_path: Path, writ
     assert (image.xres * 25.4, image.yres * 25.4) == pytest.approx(expected, abs=1)
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_large_turned_photos_are_held_on_disk(
+    orientation: int, tmp_path: Path, write: Write, camera: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the bytes of the result that was held in memory: pixels, alpha, EXIF, XMP; and no file is left over."""
+    alpha = np.tile(np.arange(256, dtype=np.uint8), (512, 2))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = orientation, "Grandmother\x01, 1931"
+    Image.fromarray(np.dstack([camera, alpha]), "LA").save(tmp_path / "o.png", exif=exif, dpi=(300, 200))
+    Image.fromarray(camera[:300]).save(tmp_path / "o.jpg", exif=exif, xmp=_PACKET)
+    for name in ("o.png", "o.jpg"):
+        in_memory = write(tmp_path / name, ab=(20.0, 5.0), provenance=PROVENANCE)[0].read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr("colorcli.media.results._HELD_IN_MEMORY", 0)
+            target, _ = write(tmp_path / name, ab=(20.0, 5.0), provenance=PROVENANCE)
+        assert target.read_bytes() == in_memory
+    assert sorted(path.name for path in target.parent.iterdir()) == ["o.jpg", "o.png"]
+
+
 @pytest.mark.parametrize("name", ["d.jpg", "d.png", "d.tif", "d.bmp"])
 def test_dpi_is_kept(name: str, tmp_path: Path, write: Write, camera: NDArray[np.uint8]) -> None:
     """Oracle: Pillow's dpi of the source; 1 dpi (formats store pixels per metre or whole numbers)."""
@@ -173,16 +194,69 @@ def test_dpi_is_kept(name: str, tmp_path: Path, write: Write, camera: NDArray[np
 @pytest.mark.parametrize("name", ["p.jpg", "p.png", "p.tif", "p.webp"])
 def test_result_carries_srgb_not_the_gray_profile(name: str, tmp_path: Path, write: Write) -> None:
     """Oracle: closed form, linear gray 0.5 is sRGB 188 in each channel; 2 levels; the profile is an RGB one."""
-    from .test_photos import linear_gray_profile
-
     source = tmp_path / "g.tif"
-    Image.new("L", (64, 64), 128).save(source, icc_profile=linear_gray_profile())
+    Image.new("L", (64, 64), 128).save(source, icc_profile=gray_profile(1))
     target, _ = write(source, name=name)
     result = Image.open(target)
     assert np.abs(np.asarray(result).astype(int) - 188).max() <= 2
     profile = result.info["icc_profile"]
     assert profile[16:20] == b"RGB "
     assert "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).lower()
+
+
+# Inside sRGB's gamut too; read as sRGB they would be up to 4 L off.
+_ADOBE_COLOURS = [(60, 60, 60), (200, 200, 200), (200, 120, 110), (110, 120, 190), (150, 180, 130), (230, 200, 90)]
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("p.png", 0.4), ("p.tif", 0.4), ("p.jpg", 0.7)])
+def test_adobe_rgb_is_honoured(name: str, tolerance: float, tmp_path: Path, write: Write) -> None:
+    """Oracle: closed form from the profile's own matrix and gamma; 8-bit gray is 0.2 L near, JPEG twice that."""
+    pixels = np.repeat(np.array([_ADOBE_COLOURS], dtype=np.uint8), 32, axis=1).repeat(32, axis=0)  # (32, 192, 3)
+    options = {"quality": 100, "subsampling": 0} if name == "p.jpg" else {}
+    Image.fromarray(pixels).save(tmp_path / name, icc_profile=adobe_rgb_profile(), **options)
+    target, _ = write(tmp_path / name, quality=100)
+    inner = np.arange(192) % 32 // 8 % 3 > 0  # JPEG's blocks at the patches' borders are left out
+    expected = adobe_lightness(pixels)[:, inner]
+    assert np.abs(_lightness(target)[:, inner] - expected).max() < tolerance
+    assert np.abs(color.rgb2lab(pixels)[..., 0][:, inner] - expected).max() > 2
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.tif", "p.jpg"])
+def test_gray_of_gamma_2_2_is_honoured(name: str, tmp_path: Path, write: Write) -> None:
+    """Oracle: closed form, all 256 values; 0.4 L (8-bit result, JPEG at 100); read as sRGB it would be 1 L off."""
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None].repeat(8, axis=1), 16, axis=0)  # (16, 2048)
+    options = {"quality": 100} if name == "p.jpg" else {}
+    Image.fromarray(ramp).save(tmp_path / name, icc_profile=gray_profile(ADOBE_GAMMA), **options)
+    target, _ = write(tmp_path / name, quality=100)
+    expected = lightness((ramp / 255) ** ADOBE_GAMMA)
+    assert np.abs(_lightness(target) - expected).max() < 0.4
+    assert np.abs(_lightness(tmp_path / name) - expected).max() > 1
+
+
+def _long_exif(size: int) -> bytes:
+    """An EXIF block with a comment, `size` bytes altogether."""
+    exif = Image.Exif()
+    exif[0x010E] = "Grandmother, 1931"
+    exif.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0"
+    exif.get_ifd(0x8769)[0x9286] += b"x" * (size - len(exif.tobytes()))
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize(("size", "fits"), [(60_000, True), (65_300, True), (65_500, False), (65_532, False)])
+def test_exif_near_64_kilobytes(size: int, fits: bool, tmp_path: Path, write: Write) -> None:
+    """Oracle: Pillow reads both fields from the result, or a note says that they are gone. JPEG's segment holds 65,533
+    bytes (ITU-T T.81, B.1.1.4), of which libvips' own fields take some 130; PNG and WebP have no such limit, and
+    libvips writes no EXIF into TIFF."""
+    raw = _long_exif(size)
+    assert len(raw) == size
+    Image.new("L", (32, 32), 100).save(tmp_path / "e.jpg", exif=raw)
+    for name, kept in (("e.jpg", fits), ("e.png", True), ("e.webp", True), ("e.tif", False), ("e.bmp", False)):
+        target, notes = write(tmp_path / "e.jpg", name=name, provenance=PROVENANCE)
+        with Image.open(target) as result:
+            exif = result.getexif()
+            found = exif.get(0x010E) == "Grandmother, 1931" and len(exif.get_ifd(0x8769).get(0x9286, b"")) > 59_000
+        assert found == kept, name
+        assert any("EXIF was left out" in note for note in notes) != kept, name
 
 
 def test_cmyk_becomes_positive_rgb(tmp_path: Path, write: Write, astronaut: NDArray[np.uint8]) -> None:
@@ -353,6 +427,22 @@ def test_a_full_disk_is_not_the_photos_fault(name: str, tmp_path: Path, write: W
     try:
         with pytest.raises(PhotoError, match=r"result cannot be written \(File too large\); check the output folder"):
             write(tmp_path / "noise.png", name=name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_disk_too_full_to_hold_a_turned_photo(
+    tmp_path: Path, write: Write, camera: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: as above, for the file that holds the lightness (512x512x2 bytes); it does not stay."""
+    monkeypatch.setattr("colorcli.media.results._HELD_IN_MEMORY", 0)
+    _jpeg(tmp_path / "o.jpg", camera, 6)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(PhotoError, match=r"result cannot be written \(File too large\)"):
+            write(tmp_path / "o.jpg")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list((tmp_path / "out").iterdir())

@@ -44,6 +44,12 @@ def test_decode_makes_unreadable_files_a_failure(tmp_path: Path, content: bytes)
     assert (failure.name, failure.stage) == ("bad.png", "decode") and len(failure.reason) > 10
 
 
+def test_decode_refuses_what_is_larger_than_allowed(photo: Photo) -> None:
+    """Oracle: 128 x 64 = 8192 pixels; 0 is no limit."""
+    assert isinstance(decode(photo.job, 64, 8, 8191), Failure)
+    assert isinstance(decode(photo.job, 64, 8, 8192), Photo) and isinstance(decode(photo.job, 64, 8, 0), Photo)
+
+
 def test_encode_writes_the_chroma_onto_the_photos_lightness(photo: Photo) -> None:
     """Oracle: constant ab = (20, 30) read back by scikit-image: median within 1.5 (8-bit rounding reaches that in
     dark pixels); the photo's L within 1 for 99.9 %."""
