@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +12,12 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.console import FAILED_FILES, Progress, printable, reports_errors, say
+from colorcli.media.formats import MAX_PIXELS
 
 if TYPE_CHECKING:
     from colorcli.media.discover import Discovery
     from colorcli.run.local import Outcome
+    from colorcli.run.preview import Planned
 
 _EXTENSIONS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
 
@@ -34,11 +38,14 @@ def auto(
     saturation: Annotated[float, typer.Option("--saturation", help="Factor on the colour; 0 is gray.")] = 1.0,
     recursive: Annotated[bool, typer.Option("--recursive/--no-recursive", help="Go into subfolders.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files not made by this tool.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done; write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; write nothing.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Also write before/after pictures.")] = False,
     provenance: Annotated[
         bool, typer.Option("--provenance/--no-provenance", help="Say in the result that its colour is synthetic.")
     ] = True,
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", help="Refuse larger photos by their header. 0: no limit.")
+    ] = MAX_PIXELS,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")] = False,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
@@ -60,13 +67,12 @@ def auto(
         raise UsageError(f"--saturation must be from 0 to 10, not {saturation}")
     if min(size, batch, jobs) < 0 or 0 < size < 16 or size > 2048:
         raise UsageError("--size must be 0 or from 16 to 2048; --batch and --jobs must be 0 or more")
+    if max_pixels < 0:
+        raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
     found = discover(inputs, out, recursive=recursive, extension=_EXTENSIONS[format], compare=compare)
     verbosity = -1 if quiet else verbose
-    if dry_run:
-        _list(found, as_json)
-        raise typer.Exit(FAILED_FILES if found.failures else 0)
 
-    from colorcli.run.session import Request, open_run
+    from colorcli.run.session import Request, open_run, rehearse
 
     request = Request(
         method=method,
@@ -80,67 +86,88 @@ def auto(
         saturation=saturation,
         compare=compare,
         provenance=provenance,
+        max_pixels=max_pixels,
         overwrite=overwrite,
         seed=seed,
         verbosity=verbosity,
     )
-    progress = Progress(len(found.jobs) + len(found.failures), verbosity)
-    counts = {"done": 0, "unchanged": 0, "failed": 0}
-    try:
-        for name in found.skipped if verbosity >= 1 else []:
-            progress.line(f"{name}: skipped, not a photo")
-        for failure in found.failures:
-            _tell(failure, progress, counts, as_json)
-        if found.jobs and not (fail_fast and found.failures):
-            with open_run(found.jobs, out, request, progress.line) as run:
-                for outcome in run:
-                    _tell(outcome, progress, counts, as_json)
-                    if fail_fast and counts["failed"]:
-                        break
-    finally:
-        progress.close()
+    todo = [] if fail_fast and found.failures else found.jobs
+    if dry_run:
+        told = rehearse(todo, out, request, say if verbosity >= 0 else lambda _: None) if todo else iter(())
+        counts = _foretell(found, told, as_json, verbosity)
+    else:
+        progress = Progress(len(found.jobs) + len(found.failures), verbosity)
+        counts = {"done": 0, "unchanged": 0, "failed": 0}
+        try:
+            _tell_skipped(found, progress.line if verbosity >= 1 else None, as_json)
+            for failure in found.failures:
+                _tell(failure, progress, counts, as_json)
+            if todo:
+                with open_run(todo, out, request, progress.line) as run:
+                    for outcome in run:
+                        _tell(outcome, progress, counts, as_json)
+                        if fail_fast and counts["failed"]:
+                            run.stop()
+        finally:
+            progress.close()
     _close(counts, len(found.skipped), out, as_json, quiet)
     raise typer.Exit(FAILED_FILES if counts["failed"] else 0)
 
 
-def _tell(outcome: Outcome, progress: Progress, counts: dict[str, int], as_json: bool) -> None:
-    from colorcli.items import Failure, Finished
+def _tell_skipped(found: Discovery, tell: Callable[[str], None] | None, as_json: bool) -> None:
+    for skipped in found.skipped:
+        if tell is not None:
+            tell(f"{skipped.name}: skipped, {skipped.reason}")
+        if as_json:
+            typer.echo(json.dumps({"file": skipped.name, "state": "skipped", "reason": skipped.reason}))
 
-    entry: dict[str, Any]
-    if isinstance(outcome, Failure):
-        counts["failed"] += 1
-        entry = {"file": outcome.name, "state": "failed", "stage": outcome.stage, "reason": outcome.reason}
-        progress.advance(f"{outcome.name}: FAILED ({outcome.stage}): {outcome.reason}", always=True)
-    elif isinstance(outcome, Finished):
-        counts["done"] += 1
-        entry = {"file": outcome.job.name, "state": "done", "result": str(outcome.job.target), "notes": outcome.notes}
-        progress.advance(f"{outcome.job.name} -> {outcome.job.target}")
-        for note in outcome.notes:
-            progress.line(f"{outcome.job.name}: note: {note}")
-    else:
-        counts["unchanged"] += 1
-        entry = {"file": outcome.job.name, "state": "unchanged", "result": str(outcome.job.target)}
-        progress.advance(f"{outcome.job.name}: done before")
+
+def _tell(outcome: Outcome, progress: Progress, counts: dict[str, int], as_json: bool) -> None:
+    entry, line = _entry(outcome)
+    counts[entry["state"]] += 1
+    progress.advance(line, always=entry["state"] == "failed")
+    for note in entry.get("notes", ()):
+        progress.line(f"{entry['file']}: note: {note}")
     if as_json:
         typer.echo(json.dumps(entry))
 
 
-def _list(found: Discovery, as_json: bool) -> None:
-    for job in found.jobs:
-        typer.echo(
-            json.dumps({"file": str(job.source), "result": str(job.target)})
-            if as_json
-            else printable(f"{job.source} -> {job.target}")
-        )
-    for failure in found.failures:
-        say(f"{failure.name}: FAILED ({failure.stage}): {failure.reason}")
-    for name in found.skipped:
-        say(f"{name}: skipped, not a photo")
+def _foretell(found: Discovery, told: Iterator[Planned | Outcome], as_json: bool, verbosity: int) -> dict[str, int]:
+    """Tell what a run would do: failures and what is skipped on stderr, the rest on stdout."""
+    counts = {"planned": 0, "unchanged": 0, "failed": 0}
+    _tell_skipped(found, say if verbosity >= 0 else None, as_json)
+    for outcome in chain(found.failures, told):
+        entry, line = _entry(outcome)
+        counts[entry["state"]] += 1
+        if entry["state"] == "failed":
+            say(line)
+        if as_json:
+            typer.echo(json.dumps(entry))
+        elif entry["state"] != "failed" and verbosity >= 0:
+            typer.echo(printable(line))
+    return counts
+
+
+def _entry(outcome: Planned | Outcome) -> tuple[dict[str, Any], str]:
+    """One file as a JSON entry and as a line."""
+    from colorcli.items import Failure, Finished
+    from colorcli.run.preview import Planned
+
+    if isinstance(outcome, Failure):
+        entry = {"file": outcome.name, "state": "failed", "stage": outcome.stage, "reason": outcome.reason}
+        return entry, f"{outcome.name}: FAILED ({outcome.stage}): {outcome.reason}"
+    entry = {"file": outcome.job.name, "result": str(outcome.job.target)}
+    if isinstance(outcome, Finished):
+        return entry | {"state": "done", "notes": outcome.notes}, f"{outcome.job.name} -> {outcome.job.target}"
+    if isinstance(outcome, Planned):
+        return entry | {"state": "planned"}, f"{outcome.job.name} -> {outcome.job.target}"
+    return entry | {"state": "unchanged"}, f"{outcome.job.name}: done before"
 
 
 def _close(counts: dict[str, int], skipped: int, out: Path, as_json: bool, quiet: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"summary": {**counts, "skipped": skipped}, "out": str(out)}))
     elif not quiet:
-        parts = [f"{counts['done']} coloured", f"{counts['unchanged']} done before", f"{counts['failed']} failed"]
+        words = {"done": "coloured", "planned": "to colour", "unchanged": "done before", "failed": "failed"}
+        parts = [f"{count} {words[state]}" for state, count in counts.items()]
         typer.echo(printable(f"{', '.join(parts)}, {skipped} skipped -> {out}"))

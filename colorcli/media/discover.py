@@ -13,9 +13,20 @@ from pathlib import Path, PurePosixPath
 from colorcli.errors import UsageError
 from colorcli.items import Failure, Job
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS, result_extension
+from colorcli.media.places import LEDGER, results_of
 
 _STAGE = "discover"
 _HINTS = ".hints.png"  # a photo's sidecar with colour hints
+_OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
+_IN_OUTPUT = "lies in the output folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What was passed over, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,7 @@ class Discovery:
 
     jobs: list[Job]
     failures: list[Failure]
-    skipped: list[str]  # names of files in folders that are no photos, and of older output folders
+    skipped: list[Skipped]  # files in folders that are no photos, older output folders, the output folder itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class _Search:
     recursive: bool
     found: list[_Found] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: dict[Skipped, None] = field(default_factory=dict)  # a set that keeps its order
     folders: set[tuple[int, int]] = field(default_factory=set)  # device and inode: symlink loops end
     links: deque[_Folder] = field(default_factory=deque)  # walked last, so that no link hides the real folder
     sources: set[str] = field(default_factory=set)  # resolved: never replaced
@@ -66,6 +77,9 @@ class _Search:
 
     def fail(self, name: str, reason: str) -> None:
         self.failures.append(Failure(name, _STAGE, reason))
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped[Skipped(name, reason)] = None
 
 
 def discover(
@@ -80,8 +94,9 @@ def discover(
     (`a.jpg.png`). `compare`: each result's comparison takes its place too. Order: inputs as given, folders by name,
     linked folders last, and those only if not read already.
     Nothing in `out` is read, nor an older output folder inside an input. Whatever cannot be a job is a Failure or, if
-    it is a non-photo in a folder, in `skipped`. Never raises OSError.
-    Errors: UsageError if `out` is one of the input folders.
+    it is a non-photo in a folder, in `skipped`; so are `out` and what it holds among other inputs, once an earlier run
+    wrote there: a shell's `in/*` names `in/out` too. Never raises OSError.
+    Errors: UsageError if `out` is the only input, or an input folder that no earlier run wrote to.
     """
     search = _Search(os.path.realpath(out), recursive)
     given = list(_expand(inputs, search))
@@ -99,19 +114,24 @@ def discover(
             _walk(folder, search)
     while search.links:
         _walk(search.links.popleft(), search)
-    return Discovery(_place(search, out, extension, compare), search.failures, search.skipped)
+    return Discovery(_place(search, out, extension, compare), search.failures, list(search.skipped))
 
 
 def _expand(inputs: Sequence[str], search: _Search) -> Iterator[_Input]:
+    inside = {text for text in inputs if os.path.lexists(text) and _is_inside(Path(text), search.out)}
+    passed_over = inside if _may_be_passed_over(Path(search.out)) and len(inside) < len(set(inputs)) else set()
     for text in inputs:
         if not os.path.lexists(text) and glob.has_magic(text):
             yield from _matches(text, search)
             continue
         path = Path(text)
-        if _is_folder(path) and os.path.realpath(path) == search.out:
+        is_out = _is_folder(path) and os.path.realpath(path) == search.out
+        if text in passed_over:
+            search.skip(str(path), "the output folder" if is_out else _IN_OUTPUT)
+        elif is_out:
             raise UsageError(f"{path}: the results would lie among the photos; choose another -o")
-        if os.path.lexists(path) and _is_inside(path, search.out):
-            search.fail(str(path), "lies in the output folder; choose another -o")
+        elif text in inside:
+            search.fail(str(path), f"{_IN_OUTPUT}; choose another -o")
         else:
             yield _Input(path, None)
 
@@ -131,8 +151,8 @@ def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
         if older is None:
             place = PurePosixPath(os.path.normpath(PurePosixPath(*path.parts[fixed:])))
             yield _Input(path, PurePosixPath(path.name) if ".." in place.parts else place)
-        elif older not in search.skipped:
-            search.skipped.append(older)
+        else:
+            search.skip(older, _OLDER_OUTPUT)
 
 
 def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
@@ -154,7 +174,15 @@ def _is_inside(path: Path, out: str) -> bool:
 
 
 def _is_output(folder: Path) -> bool:
-    return os.path.lexists(folder / ".colorize" / "ledger.sqlite3")
+    return os.path.lexists(folder / LEDGER)
+
+
+def _may_be_passed_over(out: Path) -> bool:
+    """Whether the output folder holds no photos of the user's: it is an earlier run's, or empty."""
+    try:
+        return _is_output(out) or not any(out.iterdir())
+    except OSError:  # not there yet, or no folder
+        return False
 
 
 def _is_folder(path: Path) -> bool:
@@ -202,7 +230,7 @@ def _walk(root: _Folder, search: _Search) -> None:
             elif not search.recursive or name.startswith(".") or _is_inside(path, search.out):
                 continue
             elif _is_output(path):
-                search.skipped.append(str(relative))
+                search.skip(str(relative), _OLDER_OUTPUT)
             else:
                 (search.links if path.is_symlink() else folders).append(_Folder(path, relative, str(relative)))
         pending += reversed(folders)  # a stack: the first name is walked first
@@ -214,8 +242,10 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
     hidden = path.name.startswith(".")  # also the "._a.jpg" that macOS leaves on foreign disks
     if not hidden and suffix in FILM_EXTENSIONS:
         search.fail(str(relative), "films are not supported yet")
-    elif hidden or suffix not in PHOTO_EXTENSIONS or path.name.lower().endswith(_HINTS):
-        search.skipped.append(str(relative))
+    elif path.name.lower().endswith(_HINTS):
+        search.skip(str(relative), "colour hints, not a photo")
+    elif hidden or suffix not in PHOTO_EXTENSIONS:
+        search.skip(str(relative), "a hidden file" if hidden else "not a photo")
     else:
         _take(path, relative, str(relative), search)
 
@@ -234,7 +264,7 @@ def _take(path: Path, relative: PurePosixPath, name: str, search: _Search) -> No
     elif not os.access(path, os.R_OK):
         search.fail(name, "the file may not be read; check its permissions")
     elif _is_inside(path, search.out):  # a link in a folder; named paths were judged before
-        search.skipped.append(name)
+        search.skip(name, _IN_OUTPUT)
     elif (resolved, relative) not in search.places:
         search.places.add((resolved, relative))
         search.sources.add(resolved)
@@ -252,7 +282,7 @@ def _place(search: _Search, out: Path, extension: str | None, compare: bool) -> 
     jobs: list[Job] = []
     owners: dict[Path, Path] = {}
     for found, target in zip(search.found, targets, strict=True):
-        claims = _claims(out / target, compare)
+        claims = results_of(out / target, compare)
         taken = next((path for path in claims if path in owners), None)
         replaced = next((path for path in claims if os.path.realpath(path) in search.sources), None)
         if taken is not None:
@@ -267,15 +297,6 @@ def _place(search: _Search, out: Path, extension: str | None, compare: bool) -> 
             owners |= dict.fromkeys(claims, found.source)
             jobs.append(Job(found.source, claims[0], str(found.relative)))
     return jobs
-
-
-def _claims(target: Path, compare: bool) -> list[Path]:
-    """What a job writes: its result and, if asked for, the comparison."""
-    if not compare:
-        return [target]
-    from colorcli.media.results import comparison_path  # loads libvips, which a plain search does without
-
-    return [target, comparison_path(target)]
 
 
 def _renamed(found: _Found, extension: str | None, *, full: bool) -> PurePosixPath:

@@ -15,7 +15,8 @@ import torch
 from colorcli.errors import ColorizeError
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
-from colorcli.media.results import ResultOptions, comparison_path, part_path
+from colorcli.media.places import held_path, part_path
+from colorcli.media.results import ResultOptions
 from colorcli.run.channel import Channel, Stopped
 from colorcli.run.ledger import Ledger, Mark, Standing
 from colorcli.stages.batch import Batcher
@@ -80,13 +81,18 @@ class LocalRun:
         engine: Engine,
         *,
         size: int,
+        max_pixels: int,
         overwrite: bool,
         say: Say,
         verbosity: int = 0,
     ) -> None:
-        """size: side of the network's input, pixels. exact: loads the method in fp32, asked at most once."""
+        """size: side of the network's input, pixels. exact: loads the method in fp32, asked at most once.
+
+        max_pixels: larger photos fail; 0 is no limit.
+        """
         self._jobs, self._method, self._ledger, self._options, self._engine = jobs, method, ledger, options, engine
-        self._size, self._overwrite, self._say, self._verbosity = size, overwrite, say, verbosity
+        self._size, self._max_pixels, self._overwrite = size, max_pixels, overwrite
+        self._say, self._verbosity = say, verbosity
         self._load_exact = exact
         self._marks: dict[Job, Mark] = {}  # of the photos that are on their way
         self._exact: LoadedMethod | None = None
@@ -101,14 +107,14 @@ class LocalRun:
         self._batches: Channel[Batch] = Channel(lanes)
         self._colored: Channel[Colored] = Channel(waiting, producers=lanes)
         self._outcomes: Channel[Outcome] = Channel(64, producers=2 * workers + lanes)
-        self._channels = (self._todo, self._photos, self._batches, self._colored, self._outcomes)
+        self._between = (self._todo, self._photos, self._batches, self._colored)
 
     def __iter__(self) -> Iterator[Outcome]:
         """Run. Leaving the loop early, or an exception in it, stops the stages; files begun are finished or removed."""
         for leftover in self._ledger.leftovers():
-            for target in (leftover, comparison_path(leftover)):
-                with suppress(OSError):  # its folder may have become a file since
-                    part_path(target).unlink()
+            for unfinished in (part_path(leftover), held_path(leftover)):
+                with suppress(OSError):  # it is not there, or its folder has become a file since
+                    unfinished.unlink()
         engine = self._engine
         pyvips.cache_set_max(0)  # libvips would keep whole decoded files
         _set_vips_threads(1 if len(self._jobs) > engine.workers else 0)
@@ -129,13 +135,15 @@ class LocalRun:
 
     def close(self) -> None:
         """Let every stage finish the photo it has in hand and end; returns when all have. Safe to call twice."""
-        self._stop()
+        self.stop()
+        self._outcomes.stop()
         for thread in self._threads:
             if thread.ident is not None:  # an interrupt may come before all were started
                 thread.join()
 
-    def _stop(self) -> None:
-        for channel in self._channels:
+    def stop(self) -> None:
+        """Begin no further photo. The iteration still gives the outcomes of those in hand, and then ends."""
+        for channel in self._between:
             channel.stop()
 
     # the stages, as threads
@@ -162,7 +170,7 @@ class LocalRun:
                 pass
             except BaseException as error:
                 self._fatal = error
-                self._stop()
+                self.stop()
             finally:
                 self._outcomes.close()
                 if sink is not None:
@@ -186,7 +194,8 @@ class LocalRun:
             raise
         except Exception as error:
             if self._verbosity >= _VERBOSE_TRACEBACK:
-                self._say(traceback.format_exc())
+                for line in traceback.format_exc().splitlines():
+                    self._say(line)
             for name in _names(item)[answered:]:
                 yield Failure(name, stage, f"unexpected {type(error).__name__}: {error}")
 
@@ -200,20 +209,12 @@ class LocalRun:
             self._todo.close()
 
     def _decode(self, job: Job) -> Iterator[Photo | Outcome]:
-        try:
-            standing, mark = self._ledger.look(job)
-        except OSError as error:
-            yield Failure(job.name, "decode", f"cannot be read: {error.strerror or error}")
-            return
-        if standing is Standing.DONE:
-            yield Unchanged(job)
-        elif standing is Standing.FOREIGN and not self._overwrite:
-            yield Failure(
-                job.name, "decode", f"{job.target} exists and was not made by this tool from this photo: --overwrite"
-            )
+        judged = judge(job, self._ledger, self._overwrite)
+        if isinstance(judged, Mark):
+            self._marks[job] = judged
+            yield decode(job, self._size, self._method.spec.multiple, self._max_pixels)
         else:
-            self._marks[job] = mark
-            yield decode(job, self._size, self._method.spec.multiple)
+            yield judged
 
     def _group(self) -> None:
         batcher = self._batcher
@@ -227,7 +228,7 @@ class LocalRun:
             pass
         except BaseException as error:
             self._fatal = error
-            self._stop()
+            self.stop()
         finally:
             self._batches.close()
 
@@ -252,6 +253,19 @@ class LocalRun:
         else:
             self._ledger.abandon(job, before)
         yield outcome
+
+
+def judge(job: Job, ledger: Ledger, overwrite: bool) -> Mark | Unchanged | Failure:
+    """What the ledger says of a job: the mark of its source if it is to be done."""
+    try:
+        standing, mark, path = ledger.look(job)
+    except OSError as error:
+        return Failure(job.name, "decode", f"cannot be read: {error.strerror or error}")
+    if standing is Standing.DONE:
+        return Unchanged(job)
+    if standing is Standing.FOREIGN and not overwrite:
+        return Failure(job.name, "decode", f"{path} exists and was not made by this tool from this photo: --overwrite")
+    return mark
 
 
 def _names(item: Job | Batch | Colored) -> list[str]:

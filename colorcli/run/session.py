@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,14 @@ import torch
 from colorcli import __version__
 from colorcli.devices import choose_device, choose_precision, describe
 from colorcli.errors import UsageError
-from colorcli.items import Job
+from colorcli.items import Failure, Job
 from colorcli.loader import LoadedMethod, load_method
 from colorcli.media.metadata import Provenance
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
-from colorcli.run.ledger import Ledger, settings_key
-from colorcli.run.local import Engine, LocalRun, Say
+from colorcli.run.ledger import Ledger, copied_ledger, settings_key
+from colorcli.run.local import Engine, LocalRun, Say, Unchanged
+from colorcli.run.preview import Planned, preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,24 @@ class Request:
     saturation: float  # 0..10
     compare: bool
     provenance: bool
+    max_pixels: int  # larger photos fail; 0: no limit
     overwrite: bool
     seed: int
     verbosity: int  # -1 quiet .. 2 tracebacks
 
 
-@contextmanager
-def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[LocalRun]:
-    """The run for these jobs, holding the output folder's ledger until it is left.
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request with its device and weights found."""
 
-    Errors: UsageError, WeightsError before anything is written; ColorizeError if `out` cannot be used.
-    """
+    method: LoadedMethod
+    load: Callable[[torch.dtype], LoadedMethod]  # the same in another precision
+    options: ResultOptions
+    size: int
+    settings: str  # the ledger's key
+
+
+def _prepare(request: Request, say: Say) -> _Prepared:
     spec = METHODS[request.method]
     if spec.needs_reference:
         raise UsageError(f"{spec.name} needs a reference photo: colorize exemplar")
@@ -79,17 +87,28 @@ def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iter
         "compare": options.compare,
         "provenance": request.provenance,
     }
-    ledger = Ledger(out, settings_key(decides))
+    return _Prepared(method, load, options, size, settings_key(decides))
+
+
+@contextmanager
+def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[LocalRun]:
+    """The run for these jobs, holding the output folder's ledger until it is left.
+
+    Errors: UsageError, WeightsError before anything is written; ColorizeError if `out` cannot be used.
+    """
+    prepared = _prepare(request, say)
+    ledger = Ledger(out, prepared.settings, compare=request.compare)
     try:
-        engine = Engine.plan(device, len(jobs), batch=request.batch, workers=request.workers)
+        engine = Engine.plan(prepared.method.device, len(jobs), batch=request.batch, workers=request.workers)
         run = LocalRun(
             jobs,
-            method,
-            lambda: load(torch.float32),
+            prepared.method,
+            lambda: prepared.load(torch.float32),
             ledger,
-            options,
+            prepared.options,
             engine,
-            size=size,
+            size=prepared.size,
+            max_pixels=request.max_pixels,
             overwrite=request.overwrite,
             say=say,
             verbosity=request.verbosity,
@@ -100,3 +119,10 @@ def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iter
             run.close()  # before the ledger that its threads write to
     finally:
         ledger.close()
+
+
+def rehearse(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[Planned | Unchanged | Failure]:
+    """What `open_run` would do with these jobs; `out` is only read. Errors: as of `open_run`."""
+    prepared = _prepare(request, say)
+    with copied_ledger(out, prepared.settings, compare=request.compare) as ledger:
+        yield from preview(jobs, ledger, max_pixels=request.max_pixels, overwrite=request.overwrite)

@@ -105,38 +105,88 @@ def test_an_unknown_method_exits_2(photos: Path, tmp_path: Path, auto: Call) -> 
     assert answer.code == 2 and "smsanet" in answer.err and "siggraph17" in answer.err
 
 
+def _tree(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
 def test_dry_run_writes_nothing(photos: Path, tmp_path: Path, auto: Call) -> None:
-    """Oracle: the file tree before and after; stdout lists each photo with its target; torch is not asked."""
+    """Oracle: the file tree before and after; stdout lists each photo with its target, then the count."""
     (photos / "notes.txt").write_text("no photo")
-    before = sorted(tmp_path.rglob("*"))
-    answer = auto(photos, "--dry-run", out=tmp_path / "out", weights=tmp_path / "nowhere.safetensors")
+    before = _tree(tmp_path)
+    answer = auto(photos, "--dry-run", out=tmp_path / "out")
     assert answer.code == 0
-    assert sorted(tmp_path.rglob("*")) == before
-    assert answer.out.splitlines() == [f"{photos / name} -> {tmp_path / 'out' / name}" for name in _NAMES]
-    assert "notes.txt: skipped" in answer.err
+    assert _tree(tmp_path) == before
+    *lines, summary = answer.out.splitlines()
+    assert lines == [f"{name} -> {tmp_path / 'out' / name}" for name in _NAMES]
+    assert summary == f"4 to colour, 0 done before, 0 failed, 1 skipped -> {tmp_path / 'out'}"
+    assert "notes.txt: skipped, not a photo" in answer.err
 
 
-def test_dry_run_tells_failures(photos: Path, tmp_path: Path, auto: Call) -> None:
-    """Oracle: exit 3 as the real run would; JSON lines on stdout stay JSON."""
-    answer = auto(photos, tmp_path / "nowhere.jpg", "--dry-run", "--json", out=tmp_path / "out")
-    assert answer.code == 3 and "nowhere.jpg" in answer.err
-    assert [Path(json.loads(line)["result"]).name for line in answer.out.splitlines()] == _NAMES
+def test_dry_run_foretells_what_the_run_does(photos: Path, tmp_path: Path, auto: Call) -> None:
+    """Oracle: the run itself, file by file: done before, changed since, removed, foreign, too large, no photo, not
+    found; the dry run before it leaves the output folder as it was, the ledger included."""
+    out = tmp_path / "out"
+    arguments = (photos, tmp_path / "nowhere.jpg", "--max-pixels", "19999", "--json")
+    assert auto(*arguments, out=out).code == 3
+    (photos / "chelsea.png").write_bytes((photos / "rocket.png").read_bytes())
+    (out / "photos" / "coffee.png").write_bytes(b"a file of mine")
+    (out / "photos" / "rocket.png").unlink()
+    Image.new("L", (200, 100)).save(photos / "large.png")
+    (photos / "bad.png").write_bytes(b"no picture")
+    (photos / "notes.txt").write_text("no photo")
+
+    def states(answer: object) -> tuple[dict[str, tuple[str, str]], dict[str, int]]:
+        *entries, summary = map(json.loads, answer.out.splitlines())  # type: ignore[attr-defined]
+        told = {entry["file"]: (entry["state"], entry.get("reason", entry.get("result"))) for entry in entries}
+        assert len(told) == len(entries)
+        return told, summary["summary"]
+
+    before = _tree(tmp_path)
+    foretold = auto(*arguments, "--dry-run", out=out)
+    assert _tree(tmp_path) == before
+    done = auto(*arguments, out=out)
+    assert foretold.code == done.code == 3
+    told, summary = states(foretold)
+    expected, counts = states(done)
+    assert told == {
+        file: ("planned" if state == "done" else state, reason) for file, (state, reason) in expected.items()
+    }
+    assert summary == {"planned": counts.pop("done"), **counts}
+    assert summary == {"planned": 2, "unchanged": 1, "failed": 4, "skipped": 1}
 
 
-def test_dry_run_of_names_that_are_no_text(tmp_path: Path, put_photo: Callable[..., Path]) -> None:
+def test_dry_run_without_weights_exits_4(photos: Path, tmp_path: Path, auto: Call) -> None:
+    """Oracle: the run would end so, before any photo."""
+    answer = auto(photos, "--dry-run", out=tmp_path / "out", weights=tmp_path / "nowhere.safetensors")
+    assert answer.code == 4 and answer.out == "" and "nowhere.safetensors" in answer.err
+
+
+def test_dry_run_quiet_says_only_failures(photos: Path, tmp_path: Path, auto: Call) -> None:
+    """Oracle: nothing where all would go well; the file that would fail otherwise."""
+    (photos / "notes.txt").write_text("no photo")
+    answer = auto(photos, "--dry-run", "-q", out=tmp_path / "out")
+    assert (answer.code, answer.out, answer.err) == (0, "", "")
+    answer = auto(photos, tmp_path / "nowhere.jpg", "--dry-run", "-q", out=tmp_path / "out")
+    assert answer.code == 3 and answer.out == "" and [line.count("nowhere.jpg") for line in answer.err.splitlines()]
+
+
+def test_dry_run_of_names_that_are_no_text(tmp_path: Path, put_photo: Callable[..., Path], tiny_weights: Path) -> None:
     """Oracle: a strict UTF-8 stdout, as most terminals' locales give, must not raise."""
     try:
         put_photo(tmp_path / "photos" / os.fsdecode(b"\xe9\n.png"))
     except OSError:
         pytest.skip("this file system refuses the name")
     done = subprocess.run(
-        [sys.executable, "-m", "colorcli", "auto", tmp_path / "photos", "-o", tmp_path / "out", "--dry-run"],
+        [
+            *(sys.executable, "-m", "colorcli", "auto", tmp_path / "photos", "-o", tmp_path / "out", "--dry-run"),
+            *("--weights", tiny_weights, "-d", "cpu"),
+        ],
         env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
         capture_output=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert b"\\udce9" in done.stdout
+    assert done.returncode == 0 and len(done.stderr.splitlines()) == 1, done.stderr  # the method and the device
+    assert b"\\udce9\\n.png" in done.stdout and len(done.stdout.splitlines()) == 2
 
 
 def test_json_lines(photos: Path, tmp_path: Path, auto: Call) -> None:
@@ -184,7 +234,24 @@ def test_verbose_names_what_was_skipped(photos: Path, tmp_path: Path, auto: Call
     (photos / "notes.txt").write_text("no photo")
     plain = auto(photos, out=tmp_path / "out")
     assert "notes.txt" not in plain.err and "1 skipped" in plain.out
-    assert "notes.txt: skipped" in auto(photos, "-v", out=tmp_path / "out").err
+    assert "notes.txt: skipped, not a photo" in auto(photos, "-v", out=tmp_path / "out").err
+
+
+def test_an_older_output_folder_is_skipped_as_what_it_is(photos: Path, tmp_path: Path, auto: Call) -> None:
+    """Oracle: -v and --json say that it is an earlier run's, not that it is no photo."""
+    assert auto(photos, out=photos / "older").code == 0
+    answer = auto(photos, "-v", "--json", out=tmp_path / "out")
+    assert "older: skipped, an output folder of an earlier run" in answer.err
+    entries = [json.loads(line) for line in answer.out.splitlines()]
+    assert [entry["file"] for entry in entries if entry.get("state") == "skipped"] == ["older"]
+
+
+def test_what_a_shell_makes_of_a_star_runs_twice(photos: Path, auto: Call) -> None:
+    """Oracle: `colorize auto in/* -o in/out` after the first run names in/out as well: nothing to do, exit 0."""
+    out = photos / "out"
+    assert auto(*sorted(photos.iterdir()), out=out).code == 0
+    again = auto(*sorted(photos.iterdir()), out=out)
+    assert again.code == 0 and "0 coloured, 4 done before, 0 failed, 1 skipped" in again.out
 
 
 def test_an_empty_folder_is_no_error(tmp_path: Path, auto: Call) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from colorcli.errors import UsageError
 from colorcli.media.discover import Discovery, discover
+from colorcli.media.places import LEDGER
 
 # The oracle of every test here is the contract in discover's docstring and product.md; all comparisons are exact.
 
@@ -32,6 +33,11 @@ def _reasons(found: Discovery) -> dict[str, str]:
     return {failure.name: failure.reason for failure in found.failures}
 
 
+def _skipped(found: Discovery) -> dict[str, str]:
+    assert len({skipped.name for skipped in found.skipped}) == len(found.skipped)
+    return {skipped.name: skipped.reason for skipped in found.skipped}
+
+
 def test_one_folder_is_mirrored_and_sorted(tmp_path: Path) -> None:
     root = _tree(tmp_path / "in", "b/2.jpg", "b/10.JPG", "a.png", "z.tiff", "b/c/d.webp", "notes.txt", "b/film.mp4")
     out = tmp_path / "out"
@@ -43,7 +49,7 @@ def test_one_folder_is_mirrored_and_sorted(tmp_path: Path) -> None:
         ("b/2.jpg", "b/2.jpg"),
         ("b/c/d.webp", "b/c/d.webp"),
     ]
-    assert found.skipped == ["notes.txt"]
+    assert _skipped(found) == {"notes.txt": "not a photo"}
     assert _reasons(found) == {"b/film.mp4": "films are not supported yet"}
 
 
@@ -133,7 +139,11 @@ def test_hidden_and_sidecars_are_skipped(tmp_path: Path) -> None:
     root = _tree(tmp_path / "in", ".git/a.jpg", ".colorize/b.jpg", "._c.jpg", ".d.jpg.part", "e.hints.png", "e.jpg")
     found = discover([str(root)], tmp_path / "out")
     assert [job.name for job in found.jobs] == ["e.jpg"]
-    assert found.skipped == ["._c.jpg", ".d.jpg.part", "e.hints.png"]
+    assert _skipped(found) == {
+        "._c.jpg": "a hidden file",
+        ".d.jpg.part": "a hidden file",
+        "e.hints.png": "colour hints, not a photo",
+    }
 
 
 def test_out_inside_the_input_is_not_read(tmp_path: Path) -> None:
@@ -163,17 +173,40 @@ def test_inputs_in_the_output_folder_are_dropped(tmp_path: Path) -> None:
         assert [job.target for job in found.jobs] == [out / "a.jpg"] and not found.failures
     assert set(_reasons(discover([str(out / "*.jpg")], out))) == {str(out / "*.jpg")}
     walked = discover([str(root)], out)
-    assert [job.name for job in walked.jobs] == ["a.jpg"] and walked.skipped == ["link.jpg"]
+    assert [job.name for job in walked.jobs] == ["a.jpg"]
+    assert _skipped(walked) == {"link.jpg": "lies in the output folder"}
+
+
+def test_a_shells_pattern_may_name_an_earlier_runs_output_folder(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "b.jpg", "out/a.jpg", f"out/{LEDGER}")
+    out = root / "out"
+    found = discover([str(root / "a.jpg"), str(root / "b.jpg"), str(out), str(out / "a.jpg"), str(out) + "/"], out)
+    assert [job.target for job in found.jobs] == [out / "a.jpg", out / "b.jpg"] and not found.failures
+    assert _skipped(found) == {str(out): "the output folder", str(out / "a.jpg"): "lies in the output folder"}
+    for alone in ([str(out)], [str(out), str(out)]):
+        with pytest.raises(UsageError, match="among the photos"):
+            discover(alone, out)
+    assert set(_reasons(discover([str(out / "a.jpg")], out))) == {str(out / "a.jpg")}
+    empty = root / "empty"
+    empty.mkdir()
+    assert _skipped(discover([str(root / "a.jpg"), str(empty)], empty)) == {str(empty): "the output folder"}
+
+
+def test_a_folder_of_photos_is_no_output_folder_beside_others_either(tmp_path: Path) -> None:
+    root = _tree(tmp_path, "one/a.jpg", "two/b.jpg")
+    with pytest.raises(UsageError, match="among the photos"):
+        discover([str(root / "one"), str(root / "two")], root / "two")
 
 
 def test_older_output_folders_are_skipped_by_name(tmp_path: Path) -> None:
-    root = _tree(tmp_path / "in", "a.jpg", "b/old/.colorize/ledger.sqlite3", "b/old/a.jpg", "b/old/c/d.jpg")
+    root = _tree(tmp_path / "in", "a.jpg", f"b/old/{LEDGER}", "b/old/a.jpg", "b/old/c/d.jpg")
     out = tmp_path / "out"
     found = discover([str(root)], out)
-    assert [job.name for job in found.jobs] == ["a.jpg"] and found.skipped == ["b/old"]
+    assert [job.name for job in found.jobs] == ["a.jpg"]
+    assert list(_skipped(found)) == ["b/old"] and "output folder of an earlier run" in _skipped(found)["b/old"]
     for pattern in ("**/*.jpg", "*/*"):
         matched = discover([str(root / pattern)], out)
-        assert matched.skipped == [str(root / "b" / "old")] and not matched.failures
+        assert list(_skipped(matched)) == [str(root / "b" / "old")] and not matched.failures
         assert all(job.source == root / "a.jpg" for job in matched.jobs)
     chosen = discover([str(root / "b" / "old")], out)  # the user's word
     assert [job.name for job in chosen.jobs] == ["a.jpg", "c/d.jpg"]

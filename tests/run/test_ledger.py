@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
-from colorcli.run.ledger import FOLDER, Ledger, Standing, settings_key
+from colorcli.media.places import LEDGER, comparison_path
+from colorcli.run.ledger import Ledger, Standing, copied_ledger, settings_key
 
 _SETTINGS = settings_key({"weights": "aa", "size": 256})
 _LATER = 10**9  # ns added to a file's time where a test must not hang on the clock's grain
@@ -28,7 +30,7 @@ def job(tmp_path: Path) -> Job:
 def _make(job: Job, settings: str = _SETTINGS, content: bytes = b"result") -> None:
     """What a run does with one job."""
     ledger = Ledger(_out(job), settings)
-    _, mark = ledger.look(job)
+    mark = ledger.look(job).mark
     ledger.begin(job, mark)
     job.target.parent.mkdir(parents=True, exist_ok=True)
     job.target.write_bytes(content)
@@ -250,8 +252,8 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path: Path) -> N
 
 def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:
     """Oracle: sqlite3 refuses the file; the message names it and says to remove it; the folder is let go of."""
-    (tmp_path / FOLDER).mkdir()
-    path = tmp_path / FOLDER / "ledger.sqlite3"
+    path = tmp_path / LEDGER
+    path.parent.mkdir()
     path.write_bytes(b"this is no database, but long enough to be looked at as one " * 20)
     with pytest.raises(ColorizeError, match=r"ledger\.sqlite3 cannot be used.*remove it"):
         Ledger(tmp_path, _SETTINGS)
@@ -270,8 +272,129 @@ def test_rows_survive_without_a_close(job: Job) -> None:
     """Oracle: what a killed process committed is read by a second connection, through sqlite3 alone."""
     ledger = Ledger(_out(job), _SETTINGS)
     ledger.begin(job, ledger.look(job)[1])
-    rows = (
-        sqlite3.connect(_out(job) / FOLDER / "ledger.sqlite3").execute("SELECT target, state FROM results").fetchall()
-    )
+    rows = sqlite3.connect(_out(job) / LEDGER).execute("SELECT target, state FROM results").fetchall()
     ledger.close()
     assert rows == [("sub/a.jpg", "begun")]
+
+
+def test_a_copied_output_folder_is_ours(job: Job, tmp_path: Path) -> None:
+    """Oracle: content decides: files copied without their times are done, and read once; an edit is still foreign."""
+    _make(job)
+    copy = tmp_path / "restored"
+    shutil.copytree(_out(job), copy, copy_function=shutil.copyfile)
+    moved = Job(job.source, copy / "sub" / "a.jpg", job.name)
+    _later(moved.target)
+    assert _look(moved) is Standing.DONE
+    ledger = Ledger(copy, _SETTINGS)
+    row = ledger._row(moved.target)
+    ledger.close()
+    assert row is not None and row.time == moved.target.stat().st_mtime_ns
+    moved.target.write_bytes(b"RESULT")
+    _later(moved.target)
+    assert _look(moved) is Standing.FOREIGN
+
+
+_FIRST_SCHEMA = """CREATE TABLE results (target TEXT PRIMARY KEY, state TEXT NOT NULL, content TEXT NOT NULL,
+source TEXT NOT NULL, source_size INTEGER NOT NULL, source_time INTEGER NOT NULL, settings TEXT NOT NULL,
+size INTEGER, time INTEGER)"""
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date(job: Job) -> None:
+    """Oracle: its rows say what they said (by time alone); what is made from now on is known by content."""
+    _make(job)
+    rows = sqlite3.connect(_out(job) / LEDGER)
+    old = rows.execute("SELECT * FROM results").fetchone()[:-1]
+    rows.execute("DROP TABLE results")
+    rows.execute(_FIRST_SCHEMA)
+    rows.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", old)
+    rows.commit()
+    rows.close()
+    assert _look(job) is Standing.DONE
+    _later(job.target)
+    assert _look(job) is Standing.FOREIGN
+    _make(job)
+    _later(job.target)
+    assert _look(job) is Standing.DONE
+
+
+def test_a_ledger_of_an_unknown_schema_is_named(tmp_path: Path) -> None:
+    """Oracle: the contract: refused at once, not at the first photo."""
+    (tmp_path / LEDGER).parent.mkdir()
+    rows = sqlite3.connect(tmp_path / LEDGER)
+    rows.execute("CREATE TABLE results (target TEXT, colour TEXT)")
+    rows.close()
+    with pytest.raises(ColorizeError, match=r"ledger\.sqlite3 cannot be used: it is of another version.*remove it"):
+        Ledger(tmp_path, _SETTINGS)
+
+
+def _make_both(job: Job) -> None:
+    """What a run with --compare does with one job."""
+    ledger = Ledger(_out(job), _SETTINGS, compare=True)
+    ledger.begin(job, ledger.look(job).mark)
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    job.target.write_bytes(b"result")
+    comparison_path(job.target).write_bytes(b"comparison")
+    ledger.finish(job)
+    ledger.close()
+
+
+def _look_at_both(job: Job, settings: str = _SETTINGS) -> tuple[Standing, Path]:
+    with copied_ledger(_out(job), settings, compare=True) as ledger:
+        standing, _, path = ledger.look(job)
+        return standing, path
+
+
+def test_a_comparison_is_judged_as_its_result_is(job: Job) -> None:
+    """Oracle: the Standing's definitions, for the two files together: the worse of both, and its path where foreign."""
+    comparison = comparison_path(job.target)
+    job.target.parent.mkdir(parents=True)
+    comparison.write_bytes(b"somebody's")
+    assert _look_at_both(job) == (Standing.FOREIGN, comparison)
+    comparison.unlink()
+    assert _look_at_both(job) == (Standing.NEW, job.target)
+    _make_both(job)
+    assert _look_at_both(job) == (Standing.DONE, job.target)
+    assert _look_at_both(job, "other settings") == (Standing.STALE, job.target)
+    comparison.write_bytes(b"edited by a person")
+    assert _look_at_both(job) == (Standing.FOREIGN, comparison)
+    comparison.unlink()
+    assert _look_at_both(job) == (Standing.STALE, job.target)
+    comparison.write_bytes(b"comparison")
+    assert _look_at_both(job) == (Standing.DONE, job.target)  # put back from a backup
+    job.target.write_bytes(b"edited by a person")
+    assert _look_at_both(job) == (Standing.FOREIGN, job.target)
+
+
+def test_abandoning_restores_both_rows(job: Job) -> None:
+    """Oracle: the standing before a writing that failed; a killed one leaves both among the leftovers."""
+    _make_both(job)
+    ledger = Ledger(_out(job), "other settings", compare=True)
+    before = ledger.begin(job, ledger.look(job).mark)
+    assert ledger.leftovers() == [job.target, comparison_path(job.target)]
+    ledger.abandon(job, before)
+    assert ledger.leftovers() == []
+    ledger.close()
+    assert _look_at_both(job) == (Standing.DONE, job.target)
+
+
+def test_a_copied_ledger_sees_the_last_commit_and_touches_nothing(job: Job) -> None:
+    """Oracle: a second look while the first holder has not written its log back; bytes and times of all files after."""
+    ledger = Ledger(_out(job), _SETTINGS)
+    ledger.begin(job, ledger.look(job).mark)
+    job.target.parent.mkdir(parents=True)
+    job.target.write_bytes(b"result")
+    ledger.finish(job)
+
+    def facts() -> dict[Path, tuple[bytes, int]]:
+        files = [path for path in _out(job).rglob("*") if path.is_file()]
+        return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+    before = facts()
+    assert any(path.name.endswith("-wal") and content for path, (content, _) in before.items())
+    with copied_ledger(_out(job), _SETTINGS) as copy:
+        assert copy.look(job).standing is Standing.DONE
+    assert facts() == before
+    ledger.close()
+    with copied_ledger(_out(job).with_name("nowhere"), _SETTINGS):
+        pass
+    assert not _out(job).with_name("nowhere").exists()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +17,14 @@ from PIL import Image
 from torch import Tensor
 
 from colorcli.errors import WeightsError
-from colorcli.items import Failure, Finished, Job
+from colorcli.items import Colored, Failure, Finished, Job
 from colorcli.loader import LoadedMethod
-from colorcli.media.results import ResultOptions, comparison_path, part_path
+from colorcli.media.places import comparison_path, held_path, part_path
+from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
 from colorcli.run.ledger import Ledger
 from colorcli.run.local import Engine, LocalRun, Outcome, Unchanged
+from colorcli.stages.encode import encode
 
 Auto = Callable[..., "object"]
 _CPU = torch.device("cpu")
@@ -144,13 +148,16 @@ def test_one_bad_file_does_not_stop_the_others(photos: Path, tmp_path: Path, aut
 
 
 def test_fail_fast_stops(tmp_path: Path, auto: Auto, put_photo: Callable[..., Path]) -> None:
-    """Oracle: the first file fails; of 30 at most what was already under way is finished."""
+    """Oracle: the first file fails; of 30 at most what was already under way is finished, and each of those is told."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(b"no picture")
     for number in range(30):
         put_photo(tmp_path / "photos" / f"b{number:02}.png", "coffee", 64 + number, 64)
-    answer = auto(tmp_path / "photos", "--fail-fast", "-j", "1", out=tmp_path / "out")
-    assert answer.code == 3 and "1 failed" in answer.out
+    answer = auto(tmp_path / "photos", "--fail-fast", "-j", "1", "--json", out=tmp_path / "out")
+    *entries, summary = map(json.loads, answer.out.splitlines())
+    assert answer.code == 3 and summary["summary"]["failed"] == 1
+    made = {path.name for path in (tmp_path / "out").glob("*.png")}
+    assert {entry["file"] for entry in entries if entry["state"] == "done"} == made
     assert len(list((tmp_path / "out").glob("*.png"))) < 25
     assert not list((tmp_path / "out").glob(".*.part"))
 
@@ -169,8 +176,37 @@ def test_a_foreign_file_needs_overwrite(photos: Path, tmp_path: Path, auto: Auto
     assert Image.open(out / "coffee.png").size == (96, 96)
 
 
+def test_a_foreign_comparison_needs_overwrite(photos: Path, tmp_path: Path, auto: Auto) -> None:
+    """Oracle: as of results: a file that was there keeps its bytes, and its photo fails by name; what the tool wrote
+    itself is replaced without being asked."""
+    out = tmp_path / "out"
+    out.mkdir()
+    foreign = out / "coffee.png.compare.jpg"
+    foreign.write_bytes(b"a picture of mine")
+    answer = auto(photos, "--compare", out=out)
+    assert answer.code == 3 and "3 coloured, 0 done before, 1 failed" in answer.out
+    assert any(str(foreign) in line and "--overwrite" in line for line in answer.err.splitlines())
+    assert foreign.read_bytes() == b"a picture of mine" and not (out / "coffee.png").exists()
+    assert auto(photos, "--compare", "--overwrite", out=out).code == 0
+    first = foreign.read_bytes()
+    assert Image.open(foreign).format == "JPEG"
+    assert "0 coloured, 4 done before, 0 failed" in auto(photos, "--compare", out=out).out
+    assert "4 coloured, 0 done before, 0 failed" in auto(photos, "--compare", "--saturation", "0.2", out=out).out
+    assert foreign.read_bytes() != first
+
+
+def test_too_large_photos_fail_by_name(photos: Path, tmp_path: Path, auto: Auto) -> None:
+    """Oracle: 96x96 = 9216 pixels; the fourth photo has 96x72. At the limit itself a photo passes; 0 is no limit."""
+    answer = auto(photos, "--max-pixels", "9215", out=tmp_path / "out")
+    assert answer.code == 3 and "1 coloured, 0 done before, 3 failed" in answer.out
+    assert "coffee.png: FAILED (decode): the photo has" in answer.err and "--max-pixels" in answer.err
+    assert "3 coloured, 1 done before, 0 failed" in auto(photos, "--max-pixels", "9216", out=tmp_path / "out").out
+    assert "4 coloured" in auto(photos, "--max-pixels", "0", out=tmp_path / "all").out
+    assert auto(photos, "--max-pixels", "-1", out=tmp_path / "out").code == 2
+
+
 def test_odd_file_names(tmp_path: Path, auto: Auto, put_photo: Callable[..., Path]) -> None:
-    """Oracle: each result under the very bytes of its source's name; stdout and stderr stay printable."""
+    """Oracle: each result under the very bytes of its source's name; what is said stays printable, a line a file."""
     names = [b"line\nend.png", b"latin \xe9.png", "été [1].png".encode(), b"-q.png", b"esc\x1b[31m.png"]
     try:
         for name in names:
@@ -180,6 +216,7 @@ def test_odd_file_names(tmp_path: Path, auto: Auto, put_photo: Callable[..., Pat
     answer = auto(tmp_path / "photos", out=tmp_path / "out")
     assert answer.code == 0, answer.err
     assert {os.fsencode(path.name) for path in (tmp_path / "out").glob("*.png")} == set(names)
+    assert len(answer.err.splitlines()) == 1 + len(names) and "line\\nend.png" in answer.err
     assert "\x1b" not in answer.err and "\udce9" not in answer.err and "\\x1b[31m" in answer.err
     assert "0 coloured, 5 done before" in auto(tmp_path / "photos", out=tmp_path / "out").out
 
@@ -213,12 +250,13 @@ class _Setting:
         batch: int = 1,
         verbosity: int = 0,
         compare: bool = False,
-        take: Callable[[Iterator[Outcome]], list[Outcome]] = list,
+        max_pixels: int = 0,
+        take: Callable[[LocalRun], list[Outcome]] = list,
     ) -> list[Outcome]:
         def loaded(function: Callable[[Tensor], Tensor]) -> LoadedMethod:
             return LoadedMethod(METHODS["smsanet"], function, _CPU, torch.float32, "0" * 64, 32, {})
 
-        ledger = Ledger(self.out, "settings")
+        ledger = Ledger(self.out, "settings", compare=compare)
         try:
             run = LocalRun(
                 self.jobs,
@@ -228,11 +266,12 @@ class _Setting:
                 ResultOptions(compare=compare),
                 Engine(batch, 2, 2, 1),
                 size=32,
+                max_pixels=max_pixels,
                 overwrite=False,
                 say=self.said.append,
                 verbosity=verbosity,
             )
-            return take(iter(run))
+            return take(run)
         finally:
             ledger.close()
 
@@ -272,14 +311,14 @@ def test_an_unforeseen_error_is_one_photos_failure(setting: Callable[[int], _Set
 
 
 def test_the_traceback_is_for_those_who_ask(setting: Callable[[int], _Setting]) -> None:
-    """Oracle: product.md: no traceback unless -vv."""
+    """Oracle: product.md: no traceback unless -vv; Python's own first and last line, each said by itself."""
 
     def predict(_: Tensor) -> Tensor:
         raise ZeroDivisionError("a defect")
 
     run = setting(1)
     assert len(run.run(predict, verbosity=2)) == 1
-    assert any("Traceback" in said and "ZeroDivisionError" in said for said in run.said)
+    assert "Traceback (most recent call last):" in run.said and "ZeroDivisionError: a defect" in run.said
 
 
 def test_a_batch_that_fails_half_way_answers_each_photo_once(setting: Callable[[int], _Setting]) -> None:
@@ -347,8 +386,8 @@ def test_photos_that_cannot_be_stacked_do_not_hang_the_run(
 def test_leaving_the_loop_ends_every_stage(setting: Callable[[int], _Setting]) -> None:
     """Oracle: no thread left, no .part; what was finished is known as done, the rest is made by the next run."""
 
-    def first(outcomes: Iterator[Outcome]) -> list[Outcome]:
-        for outcome in outcomes:
+    def first(stream: LocalRun) -> list[Outcome]:
+        for outcome in stream:
             return [outcome]
         return []
 
@@ -363,14 +402,48 @@ def test_leaving_the_loop_ends_every_stage(setting: Callable[[int], _Setting]) -
     assert len(_names(outcomes, Finished)) == 40 - len(made)
 
 
+def test_photos_in_hand_at_a_stop_are_told(setting: Callable[[int], _Setting], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the files that are there: every one has its outcome, also the one whose writing ends after the stop."""
+    second, stopped = threading.Event(), threading.Event()
+    calls = itertools.count()
+    late: list[str] = []
+
+    def slow(colored: Colored, options: ResultOptions) -> Finished | Failure:
+        call = next(calls)
+        if call == 0:
+            assert second.wait(30)
+        elif call == 1:
+            late.append(colored.photo.job.name)
+            second.set()
+            assert stopped.wait(30)
+        return encode(colored, options)
+
+    def stop_at_first(stream: LocalRun) -> list[Outcome]:
+        outcomes = []
+        for outcome in stream:
+            outcomes.append(outcome)
+            stream.stop()
+            stopped.set()
+        return outcomes
+
+    monkeypatch.setattr("colorcli.run.local.encode", slow)
+    run = setting(40)
+    outcomes = run.run(take=stop_at_first)
+    names = _names(outcomes, Finished)
+    assert names == sorted(path.name for path in run.out.glob("*.png"))
+    assert len(names) == len(outcomes) < 40 and set(late) < set(names)
+    assert _stage_threads() == []
+
+
 def test_leftovers_of_a_killed_run_are_cleaned(setting: Callable[[int], _Setting]) -> None:
-    """Oracle: begun rows and .part files, of the result and of its comparison, as kill -9 leaves them."""
+    """Oracle: begun rows, .part and .held files, of the result and of its comparison, as kill -9 leaves them."""
     run = setting(2)
-    ledger = Ledger(run.out, "settings")
+    ledger = Ledger(run.out, "settings", compare=True)
     for job in run.jobs:
         ledger.begin(job, ledger.look(job)[1])
         part_path(job.target).write_bytes(b"half a picture")
         part_path(comparison_path(job.target)).write_bytes(b"half a comparison")
+        held_path(job.target).write_bytes(b"half of the lightness")
     run.jobs[1].target.write_bytes(b"renamed, but not noted")
     ledger.close()
     run.jobs = run.jobs[:1]  # the second photo is not among the next run's: its leftovers go all the same

@@ -26,6 +26,7 @@ def request_(tiny_weights: Path) -> Request:
         saturation=1.0,
         compare=False,
         provenance=True,
+        max_pixels=0,
         overwrite=False,
         seed=0,
         verbosity=0,

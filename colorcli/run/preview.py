@@ -1,0 +1,41 @@
+"""What a run would do, told from the ledger and the photos' headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from colorcli.errors import PhotoError
+from colorcli.items import Failure, Job
+from colorcli.media.results import target_format
+from colorcli.media.sources import open_source
+from colorcli.run.ledger import Ledger, Mark
+from colorcli.run.local import Unchanged, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job that would be done."""
+
+    job: Job
+
+
+def preview(
+    jobs: Sequence[Job], ledger: Ledger, *, max_pixels: int, overwrite: bool
+) -> Iterator[Planned | Unchanged | Failure]:
+    """One answer per job, in their order. Damage to the pixels is not seen: none is decoded, as `open_source` says."""
+    for job in jobs:
+        judged = judge(job, ledger, overwrite)
+        yield _foretold(job, max_pixels) if isinstance(judged, Mark) else judged
+
+
+def _foretold(job: Job, max_pixels: int) -> Planned | Failure:
+    try:
+        header = open_source(job.source, max_pixels=max_pixels).header
+    except PhotoError as error:
+        return Failure(job.name, "decode", str(error))
+    try:
+        target_format(job.target, header)
+    except PhotoError as error:
+        return Failure(job.name, "encode", str(error))
+    return Planned(job)
