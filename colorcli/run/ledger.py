@@ -182,7 +182,7 @@ class Ledger:
     def _is_copy(self, path: Path, row: Row, result: os.stat_result) -> bool:
         """Whether a result of another time is ours by its content, as in a folder that was copied or restored."""
         try:
-            if sha256_of(path) != row.digest:
+            if row.digest is None or sha256_of(path) != row.digest:
                 return False
         except OSError:  # it cannot be read: nobody knows whose it is
             return False
