@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.checkpoints import store
-from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint
-from colorcli.errors import WeightsError
+from colorcli.checkpoints.convert import check_layout, read_published
+from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint, write_checkpoint
+from colorcli.errors import UsageError, WeightsError
 from colorcli.methods.registry import METHODS
 from colorcli.methods.spec import MethodSpec
 
@@ -64,3 +65,34 @@ def load_method(
 
     size = int(checkpoint.description.get("size", spec.size))
     return LoadedMethod(spec, predict, device, dtype, store.sha256_of(path), size, checkpoint.description)
+
+
+def import_published(method: str, source: Path, target: Path, licence: str) -> None:
+    """Turn a method's published PyTorch checkpoint into a weights file, in fp32, and read that back.
+
+    Errors: UsageError for a method whose published layout is not known, WeightsError for a file that is not of it, with
+    every key that is missing, unexpected or of another shape.
+    """
+    spec = METHODS[method]
+    if spec.published is None:
+        known = ", ".join(other.name for other in METHODS if other.published is not None)
+        raise UsageError(f"no published layout is known for {method}; it is for: {known}")
+    tensors = read_published(source)
+    network: nn.Module = spec.load("network")(**spec.published)
+    check_layout(tensors, network.state_dict(), str(source))
+    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in spec.published.items()}
+    description = {
+        "method": spec.name,
+        "variant": "paper",
+        "network": settings,
+        "size": spec.size,
+        "gain": 1.0,
+        "licence": licence,
+        "source": f"imported from {source.name}, sha256 {store.sha256_of(source)}",
+    }
+    fill(network, Checkpoint(tensors, description), str(source))
+    write_checkpoint(target, network, description, half=False)
+    written = build_network(spec, read_checkpoint(target), str(target)).state_dict()
+    for name, value in tensors.items():
+        if not torch.equal(written[name], value.float()):
+            raise WeightsError(f"{target} was written, but its {name} reads back otherwise: is the disk sound?")

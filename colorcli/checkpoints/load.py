@@ -50,16 +50,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(tensors, description)
 
 
-def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, Any], *, half: bool = True) -> None:
     """Write a network's weights in fp16 (batch norm statistics in fp32) with their description; `.part` first.
 
-    A value that fp16 cannot hold raises WeightsError: exported weights are always finite.
+    half: False keeps all in fp32, twice the size.
+    A value that the stored type cannot hold raises WeightsError: exported weights are always finite.
     """
     tensors = {}
     for name, value in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
-        stored = value.float() if name.endswith(_KEPT_IN_FP32) else value.half()
+        stored = value.half() if half and not name.endswith(_KEPT_IN_FP32) else value.float()
         if not torch.isfinite(stored).all():
             raise WeightsError(f"{name} is not finite in {stored.dtype}: not exported")
         tensors[name] = stored.cpu().contiguous()

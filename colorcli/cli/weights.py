@@ -73,3 +73,21 @@ def export(
 
     entry = publish(run, out)
     typer.echo(f"{out / entry.file}  {entry.bytes / 2**20:.1f} MiB  sha256 {entry.sha256}")
+
+
+@app.command("import")
+@reports_errors
+def import_(
+    method: Annotated[str, typer.Argument(help="See `colorize methods`.")],
+    file: Annotated[Path, typer.Argument(help="The published checkpoint, a PyTorch file.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The new weights file. [default: METHOD-published.safetensors]")
+    ] = None,
+    licence: Annotated[str, typer.Option("--licence", help="Of the published weights.")] = "as published",
+) -> None:
+    """Turn a published checkpoint into a weights file for --weights. Nothing in it is executed."""
+    from colorcli.loader import import_published
+
+    target = out or Path(f"{method}-published.safetensors")
+    import_published(method, file, target, licence)
+    typer.echo(printable(str(target)))

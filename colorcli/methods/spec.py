@@ -32,6 +32,7 @@ class MethodSpec:
     temporal: bool = False  # sees more than one frame
     needs_reference: bool = False
     takes_hints: bool = False
+    published: Mapping[str, Any] | None = None  # network settings of the published checkpoint, where it can be imported
     settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further network settings and their choices
 
     def load(self, role: str) -> Callable[..., Any]:

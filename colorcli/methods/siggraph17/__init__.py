@@ -14,4 +14,5 @@ SPEC = MethodSpec(
     objective="colorcli.methods.siggraph17.objective:Objective",
     variants={"paper": {"widths": (64, 128, 256, 512)}, "compact": {"widths": (32, 64, 120, 240)}},
     takes_hints=True,
+    published={"widths": (64, 128, 256, 512), "classes": 529},
 )

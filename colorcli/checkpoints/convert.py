@@ -1,0 +1,62 @@
+"""Published checkpoints: pickles of PyTorch, read without executing anything, under the names of our networks."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colorcli.errors import WeightsError
+
+_WRAPPERS = ("state_dict", "model", "net")  # what published training scripts put around the tensors
+_PARALLEL = "module."  # the prefix that DataParallel leaves
+_COUNTER = "num_batches_tracked"  # of a batch norm; no result depends on it
+
+
+def read_published(path: Path) -> dict[str, Tensor]:
+    """Name -> tensor of a published PyTorch file.
+
+    Only tensors and plain containers are unpickled (`weights_only`). Anything else, a damaged file, or a file without
+    tensors raises WeightsError by name.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"{path} does not exist") from None
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(f"{path} holds more than tensors and is not opened: {reason}") from None
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise WeightsError(f"{path} is not a whole PyTorch file: {type(error).__name__}: {error}") from None
+    while isinstance(content, dict) and (inside := next((w for w in _WRAPPERS if w in content), None)):
+        content = content[inside]
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} holds a {type(content).__name__}, not named tensors")
+    tensors = {str(name).removeprefix(_PARALLEL): v for name, v in content.items() if isinstance(v, Tensor)}
+    tensors = {name: value for name, value in tensors.items() if not name.endswith(_COUNTER)}
+    if not tensors:
+        raise WeightsError(f"{path} holds no tensors")
+    return tensors
+
+
+def check_layout(tensors: dict[str, Tensor], expected: dict[str, Tensor], name: str) -> None:
+    """Compare a file's tensors with a network's; WeightsError names every key that is missing, extra or misshapen."""
+    wanted = {key: value for key, value in expected.items() if not key.endswith(_COUNTER)}
+    missing, extra = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
+    shapes = [
+        f"{key} is {tuple(tensors[key].shape)}, not {tuple(wanted[key].shape)}"
+        for key in sorted(set(wanted) & set(tensors))
+        if tensors[key].shape != wanted[key].shape
+    ]
+    faults = [_fault("missing", missing), _fault("unexpected", extra), _fault("of another shape", shapes)]
+    if any(faults):
+        raise WeightsError(f"{name} is not of the published layout: {'; '.join(filter(None, faults))}")
+
+
+def _fault(kind: str, keys: Iterable[str]) -> str:
+    listed = ", ".join(keys)
+    return f"{kind}: {listed}" if listed else ""
