@@ -59,21 +59,21 @@ def read_settings(kind: type[SettingsType], given: Mapping[str, Any], method: st
     Values keep the type of the field's default; a setting that the dataclass lacks, or that does not fit, raises
     UsageError with its name. A dataclass may check further in __post_init__ by raising ValueError.
     """
-    defaults = {field.name: field.default for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    defaults: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(given) - set(defaults))
     if unknown:
         raise UsageError(
             f"{method}'s objective has no setting {', '.join(unknown)}; it has: {', '.join(sorted(defaults)) or 'none'}"
         )
-    values = {}
+    words = {"true": True, "false": False}  # as the command line has them
+    values: dict[str, Any] = {}
     for name, value in given.items():
         wanted = type(defaults[name])
         try:
-            if wanted is bool and value in ("true", "false"):  # from the command line
-                value = value == "true"
-            if isinstance(value, bool) != (wanted is bool):
+            known = words.get(value, value) if wanted is bool and isinstance(value, str) else value
+            if isinstance(known, bool) != (wanted is bool):
                 raise ValueError
-            values[name] = wanted(value)
+            values[name] = wanted(known)
         except (TypeError, ValueError):
             raise UsageError(f"{name} of {method}'s objective must be a {wanted.__name__}, not {value!r}") from None
     try:

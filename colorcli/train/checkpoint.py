@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from colorcli.errors import ColorizeError
+from colorcli.media.places import whole_files
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -18,15 +18,10 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
     Raises ColorizeError if it cannot be written (disk full); the file that was there stays.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as stream:
-            torch.save(dict(state), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
+        with whole_files(path) as (part,):
+            torch.save(dict(state), part)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
         raise ColorizeError(f"cannot write the checkpoint {path}: {error}; the earlier one is intact") from error
 
 

@@ -13,6 +13,7 @@ from colorcli.checkpoints.load import read_checkpoint, write_checkpoint
 from colorcli.checkpoints.manifest import Entry, read_manifest, write_manifest
 from colorcli.checkpoints.store import sha256_of
 from colorcli.errors import WeightsError
+from colorcli.media.places import whole_files
 
 EXPORTED = "weights.safetensors"  # in a run's folder
 
@@ -38,9 +39,8 @@ def publish(run: Path, weights: Path) -> Entry:
         raise WeightsError(f"{source} does not say its {error.args[0]}") from None
     weights.mkdir(parents=True, exist_ok=True)
     target = weights / name
-    part = target.with_name(f".{name}.part")
-    shutil.copyfile(source, part)
-    part.replace(target)
+    with whole_files(target) as (part,):
+        shutil.copyfile(source, part)
     entry = Entry(
         file=name,
         method=description["method"],

@@ -23,12 +23,13 @@ from colorcli.methods.registry import HELPERS, METHODS
 from colorcli.methods.spec import MethodSpec
 from colorcli.train import distributed
 from colorcli.train.config import TrainConfig, build_config, read_recipe
+from colorcli.train.curve import draw, read_log
 from colorcli.train.data import Photos, read_photos
 from colorcli.train.export import export_network
 from colorcli.train.helpers import load_helpers
 from colorcli.train.loop import Report, Run
 
-_DEMONSTRATION = {"minutes": 2.0, "stages": "64:1:8", "warmup": 20, "validate_minutes": 1.0, "validation_size": 64}
+_DEMONSTRATION = {"minutes": 2.0, "stages": "96:1:4", "warmup": 20, "validate_minutes": 1.0, "validation_size": 96}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,10 @@ def _finish(run: Run, photos: Photos) -> Path:
         description["gain"] = final["gain"]
     if photos.classes:
         description["classes"] = list(photos.classes)
+    try:
+        draw(read_log(run.folder / "log.jsonl"), run.folder / "curve.svg")
+    except ImportError:
+        run.log(_note("no curve.svg: it needs matplotlib (`pip install 'colorize[report]'`)"))
     return export_network(run.folder, run.final_network(), description)
 
 

@@ -38,7 +38,7 @@ def test_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def full(*arguments: Any) -> None:
         if where == "write":
-            arguments[1].write(b"half of it")
+            arguments[1].write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     target, name = {"write": (torch, "save"), "flush": (os, "fsync"), "rename": (Path, "replace")}[where]

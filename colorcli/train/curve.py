@@ -1,0 +1,54 @@
+"""A run's log as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from colorcli.media.places import whole_files
+
+_FIGURES = {"psnr at gain": "PSNR, dB (held out)", "top1": "top-1 (held out)", "f": "F-measure (held out)"}
+_WINDOW = 9  # entries that the loss is averaged over
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The entries of a log.jsonl."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def draw(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Losses and validation figures over the images seen, as an SVG without dates. Needs matplotlib (ImportError)."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams["svg.hashsalt"] = "colorize"  # the same log gives the same file
+    steps = [entry for entry in entries if entry["event"] == "train"]
+    place = {"step", "images", "minutes", "event", "progress", "size", "rate", "images/s"}
+    names = [name for name in (steps[0] if steps else {}) if name not in place]
+    validations = [entry for entry in entries if entry["event"] in ("validation", "final")]
+    figure = next((name for name in _FIGURES if any(name in entry for entry in validations)), None)
+    sheet = Figure(figsize=(8, 3.2), layout="constrained")
+    left, right = sheet.subplots(1, 2)
+    for name in names:
+        seen = [(entry["images"], entry[name]) for entry in steps if name in entry]
+        images, losses = zip(*seen, strict=True)
+        smooth = [_mean(losses[max(0, i - _WINDOW + 1) : i + 1]) for i in range(len(losses))]
+        left.plot(images, smooth, label=name)
+    left.set(xlabel="images seen", ylabel="loss", title="training")
+    if names:
+        left.legend()
+    if figure:
+        points = [(entry["images"], entry[figure]) for entry in validations]
+        right.plot(*zip(*points, strict=True), marker="o")
+        if "gray" in validations[-1]:
+            right.axhline(validations[-1]["gray"], linestyle=":", label="gray")
+            right.legend()
+    right.set(xlabel="images seen", ylabel=_FIGURES.get(figure or "", ""), title="validation")
+    with whole_files(path) as (part,):
+        sheet.savefig(part, format="svg", metadata={"Date": None})
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,44 @@
+"""A run's log as a picture."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colorcli.train.curve import draw, read_log
+
+
+def _log(path: Path, **figures: float) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = [{"event": "start", "images": 0, "step": 0, "minutes": 0}]
+    for i in range(1, 30):
+        entries.append({"event": "train", "images": 10 * i, "step": i, "minutes": i, "loss": 1 / i, "size": 64})
+        if figures and i % 10 == 0:
+            entries.append({"event": "validation", "images": 10 * i, "step": i, "minutes": i, **figures})
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    return entries
+
+
+@pytest.mark.parametrize("figures", [{"psnr at gain": 23.5, "gray": 22.8}, {"top1": 0.4}, {"f": 0.7, "mae": 0.1}, {}])
+def test_curve(tmp_path: Path, figures: dict[str, float]) -> None:
+    """Oracle: the contract: whole XML, the same bytes a second time, no half file; the axis names what was measured."""
+    entries = _log(tmp_path / "log.jsonl", **figures)
+    assert read_log(tmp_path / "log.jsonl") == entries
+    draw(entries, tmp_path / "curve.svg")
+    first = (tmp_path / "curve.svg").read_bytes()
+    draw(entries, tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").read_bytes() == first
+    assert ET.fromstring(first).tag.endswith("svg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.svg", "log.jsonl"]
+    text = first.decode()
+    assert ("<!-- PSNR, dB (held out) -->" in text) == ("psnr at gain" in figures)
+    assert "<!-- loss -->" in text
+
+
+def test_log_of_a_run_that_did_not_start(tmp_path: Path) -> None:
+    """Oracle: the contract: an empty picture, no error."""
+    draw([], tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").stat().st_size > 0
