@@ -3,5 +3,5 @@
     inputs --discover--> Job --photos--> PhotoHeader + network lightness ... slope, offset --results--> file
 
 `formats` holds what is known of each file type, `sources` opens one, `lightness` and `recombination` are the pixel
-arithmetic, `metadata` the EXIF and XMP, `other_formats` what libvips lacks.
+arithmetic, `metadata` the EXIF and XMP, `tiff_tags` the EXIF of TIFF, `other_formats` what libvips lacks.
 """

@@ -51,17 +51,25 @@ class Provenance:
 
 
 def describe_result(
-    image: pyvips.Image, orientation: int, provenance: Provenance | None, longest_xmp: int | None = None
+    image: pyvips.Image,
+    orientation: int,
+    provenance: Provenance | None,
+    exif: bytes | None = None,
+    longest_xmp: int | None = None,
 ) -> tuple[pyvips.Image, tuple[str, ...]]:
     """The image with its metadata made true for an upright, coloured sRGB result.
 
-    `orientation` is the source's EXIF value 1..8: 5 and more swap the two resolutions. `longest_xmp` is what the
-    target's format holds, in bytes. Returns the image and notes for a person: what of the source's XMP was left out.
+    `orientation` is the source's EXIF value 1..8: 5 and more swap the two resolutions. `exif` is the source's EXIF
+    block, for images that lack it. `longest_xmp` is what the target's format holds, in bytes. Returns the image and
+    notes for a person: what of the source's XMP was left out.
     """
     resolution = (image.yres, image.xres) if orientation >= 5 else (image.xres, image.yres)
     if not has_resolution(image):
         resolution = (_NEUTRAL, _NEUTRAL)
-    result = image.copy(xres=resolution[0], yres=resolution[1])
+    result = image.copy()
+    if exif is not None and not image.get_typeof("exif-data"):  # libvips reads none from TIFF
+        result.set_type(pyvips.GValue.blob_type, "exif-data", exif)  # it also sets the fields that follow from it
+    result = result.copy(xres=resolution[0], yres=resolution[1])
     for field in _STALE:
         if result.get_typeof(field):
             result.remove(field)

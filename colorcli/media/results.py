@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from colorcli.media.photos import source_bands, thumbnail
 from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
 from colorcli.media.recombination import recombine
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
+from colorcli.media.tiff_tags import add_exif, described, exif_of_tiff
 
 _COMPARE_WIDTH = 2000  # pixels, both pictures together
 _COMPARE_GAP = 8  # white pixels between them
@@ -29,6 +31,7 @@ _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
 # Not "unable to write": pngsave also says that when its source breaks off.
 _WRITE_FAILURE = re.compile(r"(?:write error|write failed|unable to open for write)\nsystem error: (.+)")
 _LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned
+_NAMED = 6  # tags in one note
 _HELD_IN_MEMORY = 100_000_000  # bytes; while a photo of more than 50 megapixels is turned, it lies on disk
 
 
@@ -63,7 +66,8 @@ def write_result(
     """
     source = open_source(job.source, max_pixels=0)  # judged when it was read
     header, orientation, notes = source.header, source.orientation, list(source.notes)
-    has_exif = bool(source.image.get_typeof("exif-data"))
+    exif, unreadable = _exif_of(source)
+    notes += _unreadable_exif(unreadable)
     format = target_format(job.target, header)
     bits = 16 if header.bits == 16 and format.deep else 8
     if header.bits > bits:
@@ -75,16 +79,14 @@ def write_result(
         chroma = np.float32(options.saturation)
         image = recombine(lightness, slope * chroma, offset * chroma, gamut, bits)
         image = _join_alpha(image, alpha, header.bits, bits, format, notes)
-        image, left_out = describe_result(image, orientation, options.provenance, format.longest_xmp)
+        image, left_out = describe_result(image, orientation, options.provenance, exif, format.longest_xmp)
         notes += left_out
         if options.provenance is not None and not format.metadata:
             notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
         with whole_files(*results_of(job.target, options.compare)) as (part, *comparison):
             _encode(image, part, format, job.target.suffix.lower(), options)
-            if has_exif and not _holds_exif(part, format):
-                notes.append(
-                    f"the source's EXIF was left out: it does not fit into {format.name}, --format png keeps it"
-                )
+            if exif is not None:
+                notes += _keep_exif(exif, part, format)
             if comparison:
                 _write_comparison(job.source, header, part, comparison[0])
     except VIPS_ERRORS as error:
@@ -183,9 +185,35 @@ def _saver_options(image: pyvips.Image, format: Format, options: ResultOptions) 
     return chosen
 
 
-def _holds_exif(written: Path, format: Format) -> bool:
-    """Whether the EXIF reached the file: libvips leaves it out of JPEG where it is too long, and out of all TIFF."""
-    return format.saver != "imageio" and bool(open_source(written, max_pixels=0).image.get_typeof("exif-data"))
+def _exif_of(photo: Source) -> tuple[bytes | None, tuple[str, ...]]:
+    """A photo's EXIF block, None where it has none, and the names of those of a TIFF's tags that cannot be read."""
+    if photo.native and photo.image.get("vips-loader") == "tiffload":
+        return exif_of_tiff(photo.path)
+    return bytes(photo.image.get("exif-data")) if photo.image.get_typeof("exif-data") else None, ()
+
+
+def _keep_exif(exif: bytes, written: Path, format: Format) -> list[str]:
+    """Put the source's EXIF into a TIFF result, which libvips does not; notes on what of it the result has not got.
+
+    libvips leaves it out where it is too long (64 KB), and leaves out the tags that it does not know.
+    """
+    notes = _unreadable_exif(add_exif(written, exif)) if format.saver == "tiffsave" else []
+    found = None if format.saver == "imageio" else _exif_of(open_source(written, max_pixels=0))[0]
+    wanted = described(exif)
+    if wanted and found is None:
+        return [*notes, f"the source's EXIF was left out: it does not fit into {format.name}, --format tiff keeps it"]
+    if found is not None and (missing := set(wanted) - set(described(found))):
+        notes.append(f"EXIF tags were left out, --format tiff keeps them: {_listed(missing)}")
+    return notes
+
+
+def _unreadable_exif(names: tuple[str, ...]) -> list[str]:
+    return [f"EXIF tags that are damaged or too long were left out: {_listed(names)}"] if names else []
+
+
+def _listed(names: Collection[str]) -> str:
+    first = ", ".join(sorted(names)[:_NAMED])
+    return first if len(names) <= _NAMED else f"{first} and {len(names) - _NAMED} more"
 
 
 def _write_comparison(source: Path, header: PhotoHeader, result: Path, part: Path) -> None:

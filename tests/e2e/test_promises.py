@@ -61,6 +61,23 @@ def test_16_bit_stays_16_bit(tmp_path: Path, photograph: Call, auto: Call) -> No
     assert (depth, kind) == (16, 2)  # 2: truecolour without alpha
 
 
+@pytest.mark.parametrize("format", ["same", "jpg", "png", "webp"])
+def test_the_tags_of_tiff_stay(format: str, tmp_path: Path, photograph: Call, auto: Call) -> None:
+    """Oracle: Pillow reads from the result what it wrote into the source: first directory, EXIF's and GPS's."""
+    exif = Image.Exif()
+    exif[271], exif[315], exif[306], exif[33432] = "Epson", "A. Archivist", "2003:04:05 06:07:08", "City archive"
+    exif.get_ifd(0x8769)[0x9003] = "1931:01:02 03:04:05"
+    exif.get_ifd(0x8825)[1] = "N"
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photograph("coffee", 60, 40)).save(tmp_path / "photos" / "a.tif", exif=exif.tobytes())
+    assert auto(tmp_path / "photos", "--format", format, out=tmp_path / "out").code == 0
+    (result,) = (tmp_path / "out").glob("a.*")
+    with Image.open(result) as picture:
+        found = picture.getexif()
+        assert {tag: found[tag] for tag in (271, 315, 306, 33432)} == {tag: exif[tag] for tag in (271, 315, 306, 33432)}
+        assert found.get_ifd(0x8769)[0x9003] == "1931:01:02 03:04:05" and found.get_ifd(0x8825)[1] == "N"
+
+
 def test_trees_are_mirrored(tmp_path: Path, put_photo: Call, auto: Call, files_in: Call) -> None:
     """Oracle: the tree's own names: every photo, a.jpg and a.png both, no text file, no hidden file."""
     folder = tmp_path / "photos"
