@@ -11,12 +11,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Dot:
+    """A colour that a person wants at one place of a photo."""
+
+    x: int  # pixels of the photo, upright, from its left and its upper border
+    y: int
+    color: tuple[int, int, int]  # sRGB, 0..255
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One input file and the place of its result."""
+    """One input file, the places of its results, and what a person says of its colours."""
 
     source: Path  # the file to read
     target: Path  # the file to write
     name: str  # what reports call it: the path below the input folder, with forward slashes
+    sidecar: Path | None = None  # a drawing of colour hints, to be read as well
+    dots: tuple[Dot, ...] = ()  # further hints
+    attention: Path | None = None  # a map of where the network looked, to be written as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Photo:
     job: Job
     header: PhotoHeader
     lightness: Tensor  # (1, h, w) float32, CIE L 0..100
+    hints: Tensor | None = None  # (3, h, w) float32: CIE ab, and a mask that is 1 where there is a hint; None: no hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class Batch:
 
     photos: tuple[Photo, ...]
     lightness: Tensor  # (B, 1, h, w) float32, CIE L 0..100
+    hints: Tensor | None = None  # (B, 3, h, w) as in Photo, zeros for a photo without; None: no photo has any
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,7 @@ class Colored:
 
     photo: Photo
     chroma: Tensor  # (2, h, w) float32, CIE ab
+    attention: Tensor | None = None  # (h, w) float32, where the network looked, 0..1; None: nobody asked
 
 
 @dataclass(frozen=True, slots=True)

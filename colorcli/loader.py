@@ -15,7 +15,7 @@ from colorcli.checkpoints.convert import check_layout, read_published
 from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint, write_checkpoint
 from colorcli.errors import UsageError, WeightsError
 from colorcli.methods.registry import METHODS
-from colorcli.methods.spec import MethodSpec
+from colorcli.methods.spec import MethodSpec, Predict
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,13 @@ class LoadedMethod:
     """A method ready to predict."""
 
     spec: MethodSpec
-    predict: Callable[[Tensor], Tensor]  # (B, 1, H, W) CIE L 0..100 -> (B, 2, H, W) CIE ab, float32
+    predict: Predict  # (B, 1, H, W) CIE L 0..100, hints (B, 3, H, W) or None -> (B, 2, H, W) CIE ab, float32
     device: torch.device
     dtype: torch.dtype  # that the network computes in
     sha256: str  # of the weights file
     size: int  # side of the network's input that the weights were trained at, pixels
     description: dict[str, Any]
+    attend: Predict | None = None  # the same with a third plane, where the network looked; None: it cannot tell
 
 
 def build_network(spec: MethodSpec, checkpoint: Checkpoint, name: str) -> nn.Module:
@@ -57,14 +58,31 @@ def load_method(
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     predictor = spec.load("predictor")(network, checkpoint.description.get("gain", 1.0))
 
-    def predict(lightness: Tensor) -> Tensor:
-        inputs = lightness.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-            chroma: Tensor = predictor(inputs)
-        return chroma
+    def placed(maps: Tensor) -> Tensor:
+        return maps.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+
+    def asking(answer: Callable[..., Tensor]) -> Predict:
+        def ask(lightness: Tensor, hints: Tensor | None = None, /) -> Tensor:
+            given = [placed(maps) for maps in (lightness, hints) if maps is not None]
+            with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
+                return answer(*given)
+
+        return ask
+
+    def with_attention(*given: Tensor) -> Tensor:
+        return torch.cat(predictor.with_attention(*given), dim=1)  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)
 
     size = int(checkpoint.description.get("size", spec.size))
-    return LoadedMethod(spec, predict, device, dtype, store.sha256_of(path), size, checkpoint.description)
+    return LoadedMethod(
+        spec,
+        asking(predictor),
+        device,
+        dtype,
+        store.sha256_of(path),
+        size,
+        checkpoint.description,
+        asking(with_attention) if spec.attention else None,
+    )
 
 
 def import_published(method: str, source: Path, target: Path, licence: str) -> None:

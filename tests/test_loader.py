@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from colorcli.checkpoints import store
-from colorcli.checkpoints.load import write_checkpoint
+from colorcli.checkpoints.load import read_checkpoint, write_checkpoint
 from colorcli.checkpoints.manifest import Entry, write_manifest
 from colorcli.errors import UsageError, WeightsError
-from colorcli.loader import load_method
+from colorcli.loader import build_network, load_method
+from colorcli.methods.agin.network import Generator
+from colorcli.methods.agin.predictor import Predictor
+from colorcli.methods.registry import METHODS
 from colorcli.methods.siggraph17.network import Siggraph17
 from colorcli.methods.smsanet.network import SMSANet
 
@@ -92,6 +95,37 @@ def test_siggraph17_loads_too(tmp_path: Path, lightness: torch.Tensor) -> None:
     write_checkpoint(tmp_path / "w.safetensors", Siggraph17(TINY["widths"], classes=7), description)
     loaded = load_method("siggraph17", weights=tmp_path / "w.safetensors", device=CPU)
     assert loaded.predict(lightness).shape == (2, 2, 16, 24)
+
+
+def test_hints_reach_the_network(tmp_path: Path, lightness: torch.Tensor) -> None:
+    """Oracle: the network itself on (L - 50) / 100, ab / 110 and the mask, its parameters rounded to fp16; 1e-3 ab."""
+    torch.manual_seed(0)
+    network = Siggraph17(TINY["widths"]).eval()
+    write_checkpoint(tmp_path / "w.safetensors", network, {"method": "siggraph17", "network": TINY})
+    loaded = load_method("siggraph17", weights=tmp_path / "w.safetensors", device=CPU)
+    hints = torch.zeros(2, 3, 16, 24)
+    hints[0, :, 4:9, 6:11] = torch.tensor([60.0, -40.0, 1.0])[:, None, None]
+    with torch.inference_mode():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
+        seen = torch.cat(((lightness - 50) / 100, hints[:, :2] / 110, hints[:, 2:]), dim=1)
+        expected = 110 * network(seen)
+    found = loaded.predict(lightness, hints)
+    assert torch.allclose(found, expected, atol=1e-3)
+    assert not torch.allclose(found[0], loaded.predict(lightness)[0], atol=1e-3) and loaded.attend is None
+
+
+def test_attention_is_a_third_plane(tmp_path: Path, lightness: torch.Tensor) -> None:
+    """Oracle: the predictor's own two answers, 1e-3 (the weights file's fp16 is loaded for both)."""
+    torch.manual_seed(0)
+    description = {"method": "agin", "network": {"width": 4, "groups": 2}}
+    write_checkpoint(tmp_path / "w.safetensors", Generator(4, 2), description)
+    loaded = load_method("agin", weights=tmp_path / "w.safetensors", device=CPU)
+    assert loaded.attend is not None
+    network = build_network(METHODS["agin"], read_checkpoint(tmp_path / "w.safetensors"), "w")
+    chroma, attention = Predictor(network).with_attention(lightness)  # type: ignore[arg-type]
+    found = loaded.attend(lightness)
+    assert torch.allclose(found[:, :2], chroma, atol=1e-3) and torch.allclose(found[:, 2:], attention, atol=1e-3)
 
 
 @pytest.mark.parametrize(

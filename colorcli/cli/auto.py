@@ -40,6 +40,18 @@ def auto(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files not made by this tool.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; write nothing.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Also write before/after pictures.")] = False,
+    hint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hint",
+            help="The colour of a pixel (-m siggraph17); repeatable. PHOTO.hints.png may hold more.",
+            metavar="x,y,#rrggbb",
+        ),
+    ] = None,
+    save_attention: Annotated[
+        Path | None,
+        typer.Option("--save-attention", help="Folder for maps of where the network looked (-m agin).", metavar="DIR"),
+    ] = None,
     provenance: Annotated[
         bool, typer.Option("--provenance/--no-provenance", help="Say in the result that its colour is synthetic.")
     ] = True,
@@ -58,6 +70,7 @@ def auto(
     """
     from colorcli.errors import UsageError
     from colorcli.media.discover import discover
+    from colorcli.media.hints import parse_dot
 
     if format not in _EXTENSIONS:
         raise UsageError(f"--format must be one of {', '.join(_EXTENSIONS)}, not {format!r}")
@@ -69,6 +82,7 @@ def auto(
         raise UsageError("--size must be 0 or from 16 to 2048; --batch and --jobs must be 0 or more")
     if max_pixels < 0:
         raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
+    dots = tuple(map(parse_dot, hint or ()))
     found = discover(inputs, out, recursive=recursive, extension=_EXTENSIONS[format], compare=compare)
     verbosity = -1 if quiet else verbose
 
@@ -86,6 +100,8 @@ def auto(
         saturation=saturation,
         compare=compare,
         provenance=provenance,
+        hints=dots,
+        attention=save_attention,
         max_pixels=max_pixels,
         overwrite=overwrite,
         seed=seed,

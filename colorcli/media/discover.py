@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from colorcli.errors import UsageError
 from colorcli.items import Failure, Job
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS, result_extension
-from colorcli.media.places import LEDGER, results_of
+from colorcli.media.places import ATTENTION, HINTS, LEDGER, hints_path, results_of
 
 _STAGE = "discover"
-_HINTS = ".hints.png"  # a photo's sidecar with colour hints
+_BESIDE_PHOTOS = {HINTS: "colour hints, not a photo", ATTENTION: "an attention map, not a photo"}  # by ending
 _OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
 _IN_OUTPUT = "lies in the output folder"
 
@@ -92,7 +92,8 @@ def discover(
     by their own name or, where two of those are equal, by their path below the folder that all of them share.
     `extension` (".png") replaces the source's; where two results would then meet, they keep their full names
     (`a.jpg.png`). `compare`: each result's comparison takes its place too. Order: inputs as given, folders by name,
-    linked folders last, and those only if not read already.
+    linked folders last, and those only if not read already. A sidecar with colour hints goes with its photo's job; it
+    is skipped as a photo, also where it was named.
     Nothing in `out` is read, nor an older output folder inside an input. Whatever cannot be a job is a Failure or, if
     it is a non-photo in a folder, in `skipped`; so are `out` and what it holds among other inputs, once an earlier run
     wrote there: a shell's `in/*` names `in/out` too. Never raises OSError.
@@ -158,7 +159,7 @@ def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
 def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
     """Places of named photos: their names or, if two of those are equal, paths below the folder they share."""
     photos = [path for path in paths if path.suffix.lower() in PHOTO_EXTENSIONS and os.path.lexists(path)]
-    photos = [path for path in photos if not _is_folder(path)]
+    photos = [path for path in photos if _kind_beside_photos(path) is None and not _is_folder(path)]
     sources: defaultdict[str, set[str]] = defaultdict(set)
     for path in photos:
         sources[path.name].add(os.path.realpath(path))
@@ -193,7 +194,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
-    """A path that the user named: whatever it is, it becomes a job or a failure."""
+    """A path that the user named: it becomes a job or a failure, unless it is hints or the like."""
     suffix = path.suffix.lower()
     if not os.path.lexists(path):
         search.fail(str(path), "not found; expected a photo, a folder or a pattern, check the spelling")
@@ -201,8 +202,15 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
         search.fail(str(path), "films are not supported yet")
     elif suffix not in PHOTO_EXTENSIONS and path.is_file():
         search.fail(str(path), f"not a photo format ({suffix or 'no extension'}); expected {_expected()}")
+    elif kind := _kind_beside_photos(path):  # `photos/*` names them too
+        search.skip(str(path), kind)
     else:
         _take(path, place, str(path), search)
+
+
+def _kind_beside_photos(path: Path) -> str | None:
+    """What a file is that has a photo's extension and is none; None for photos."""
+    return next((kind for ending, kind in _BESIDE_PHOTOS.items() if path.name.lower().endswith(ending)), None)
 
 
 def _expected() -> str:
@@ -242,8 +250,8 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
     hidden = path.name.startswith(".")  # also the "._a.jpg" that macOS leaves on foreign disks
     if not hidden and suffix in FILM_EXTENSIONS:
         search.fail(str(relative), "films are not supported yet")
-    elif path.name.lower().endswith(_HINTS):
-        search.skip(str(relative), "colour hints, not a photo")
+    elif kind := _kind_beside_photos(path):
+        search.skip(str(relative), kind)
     elif hidden or suffix not in PHOTO_EXTENSIONS:
         search.skip(str(relative), "a hidden file" if hidden else "not a photo")
     else:
@@ -295,7 +303,9 @@ def _place(search: _Search, out: Path, extension: str | None, compare: bool) -> 
             search.fail(str(found.relative), reason)
         else:
             owners |= dict.fromkeys(claims, found.source)
-            jobs.append(Job(found.source, claims[0], str(found.relative)))
+            sidecar = hints_path(found.source)
+            given = sidecar if os.path.lexists(sidecar) else None  # what cannot be read fails with its photo
+            jobs.append(Job(found.source, claims[0], str(found.relative), given))
     return jobs
 
 

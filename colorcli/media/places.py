@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LEDGER = Path(".colorize", "ledger.sqlite3")  # below an output folder, which is known by it
+HINTS = ".hints.png"  # how the name of a photo's sidecar with colour hints ends
+ATTENTION = ".attention.png"  # how the name of a map of where the network looked ends
 _LONGEST_NAME = 255  # bytes; what file systems take
 
 
@@ -18,14 +20,26 @@ def results_of(target: Path, compare: bool) -> tuple[Path, ...]:
 
 
 def comparison_path(target: Path) -> Path:
-    """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide.
+    """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide."""
+    return _named_after(target, ".compare.jpg")
 
-    A name too long for that is cut, and told from others by a hash of the whole.
-    """
-    name = f"{target.name}.compare.jpg"
+
+def attention_path(target: Path) -> Path:
+    """Where the attention map of a result lies, were it in the result's folder: `a.jpg.attention.png`."""
+    return _named_after(target, ATTENTION)
+
+
+def hints_path(photo: Path) -> Path:
+    """Where a photo's sidecar with colour hints lies: `a.hints.png` beside `a.jpg`."""
+    return photo.with_name(photo.stem + HINTS)
+
+
+def _named_after(target: Path, ending: str) -> Path:
+    """The target's name with a further ending. One too long is cut, and told from others by a hash of the whole."""
+    name = f"{target.name}{ending}"
     if len(os.fsencode(name)) > _LONGEST_NAME:
         whole = os.fsencode(target.name)
-        name = f"{whole[:160].decode('utf-8', 'ignore')}.{hashlib.sha256(whole).hexdigest()}.compare.jpg"
+        name = f"{whole[:160].decode('utf-8', 'ignore')}.{hashlib.sha256(whole).hexdigest()}{ending}"
     return target.with_name(name)
 
 

@@ -103,11 +103,23 @@ class PredictsChroma:
         self.gain = gain
 
     @torch.inference_mode()
-    def __call__(self, lightness: Tensor) -> Tensor:
-        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 8. Returns CIE ab, (B, 2, H, W) float32."""
+    def __call__(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
+        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 8. Returns CIE ab, (B, 2, H, W) float32.
+
+        hints: (B, 3, H, W), CIE ab and a mask that is 1 where there is a hint, all 0 elsewhere; None is no hint. The
+        network sees them as published, ab / 110 and the mask. Wrong shapes, and hints for a network that takes none,
+        raise ValueError.
+        """
         inputs = normalize_lightness(lightness)
-        if self.network.in_channels > 1:  # no hints: the empty hint and mask of the published network
-            empty = inputs.new_zeros(inputs.shape[0], self.network.in_channels - 1, *inputs.shape[2:])
-            inputs = torch.cat((inputs, empty), dim=1)  # (B, 1, H, W) -> (B, 4, H, W)
+        further = self.network.in_channels - 1
+        if hints is not None and hints.shape != (inputs.shape[0], further, *inputs.shape[2:]):
+            raise ValueError(
+                f"expected hints (B, {further}, H, W) for lightness {tuple(lightness.shape)}, got {tuple(hints.shape)}"
+            )
+        if further:
+            if hints is None:
+                hints = inputs.new_zeros(inputs.shape[0], further, *inputs.shape[2:])
+            seen = (inputs, hints[:, :2] / CHROMA_SCALE, hints[:, 2:])
+            inputs = torch.cat(seen, dim=1)  # (B, 1, H, W), (B, 2, H, W), (B, 1, H, W) -> (B, 4, H, W)
         chroma: Tensor = self.network(inputs)
         return chroma.float() * (CHROMA_SCALE * self.gain)

@@ -5,9 +5,22 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from colorcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Predict(Protocol):
+    """What a method is asked for a batch of photos."""
+
+    def __call__(self, lightness: Tensor, hints: Tensor | None = None, /) -> Tensor:
+        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. hints, where the method takes them:
+        (B, 3, H, W), CIE ab and a mask that is 1 where there is a hint, all 0 elsewhere. Returns CIE ab, (B, 2, H, W)
+        float32; with a third plane where it was asked for its attention too, 0..1.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +34,7 @@ class MethodSpec:
     year: int
     licence: str  # of our implementation and our weights
     network: str  # "module:build", build(**settings) -> nn.Module
-    predictor: str  # "module:Predictor", Predictor(network, gain), lightness -> chroma
+    predictor: str  # "module:Predictor", Predictor(network, gain), a `Predict`: lightness -> chroma
     objective: (
         str  # "module:Objective", Objective(network, settings), what training minimises; "" if it cannot be trained
     )
@@ -31,7 +44,8 @@ class MethodSpec:
     half: bool = True  # bf16 and fp16 give usable results
     temporal: bool = False  # sees more than one frame
     needs_reference: bool = False
-    takes_hints: bool = False
+    takes_hints: bool = False  # the predictor is also called with hints
+    attention: bool = False  # the predictor has `with_attention`: (lightness) -> (chroma, where the network looked)
     published: Mapping[str, Any] | None = None  # network settings of the published checkpoint, where it can be imported
     settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further network settings and their choices
 

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,12 +25,12 @@ from colorcli.media.places import LEDGER, results_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
-    target TEXT PRIMARY KEY,   -- path below the output folder, of a result or a comparison
+    target TEXT PRIMARY KEY,   -- path from the output folder, of a result, a comparison or an attention map
     state TEXT NOT NULL,       -- 'begun' or 'done'
     content TEXT NOT NULL,     -- sha256 of the source's bytes
     source TEXT NOT NULL,      -- its real path
     source_size INTEGER NOT NULL, source_time INTEGER NOT NULL,  -- bytes, ns of its last change of data or place
-    settings TEXT NOT NULL,    -- sha256 of the settings and the weights
+    settings TEXT NOT NULL,    -- sha256 of the settings, the weights and the photo's hints
     size INTEGER, time INTEGER, -- of the result: bytes, ns
     digest TEXT                -- of the result: sha256; NULL in rows of the first schema, which had none
 )
@@ -68,6 +68,7 @@ class Mark:
     source: str  # real path
     size: int  # bytes
     time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
+    settings: str  # sha256 of what else decides the result: settings, weights, hints
 
 
 class Look(NamedTuple):
@@ -75,7 +76,7 @@ class Look(NamedTuple):
 
     standing: Standing
     mark: Mark
-    path: Path  # the result, or the comparison where that is what is foreign
+    path: Path  # the result, or the comparison or attention map where that is what is foreign
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
@@ -140,12 +141,17 @@ class Ledger:
         return Row(*found) if found else None
 
     def _name(self, path: Path) -> str:
-        return _as_text(path.relative_to(self._out))
+        return _as_text(os.path.relpath(path, self._out))  # an attention map may lie elsewhere
+
+    def _files(self, job: Job) -> tuple[Path, ...]:
+        """All that a job writes."""
+        results = results_of(job.target, self._compare)
+        return results if job.attention is None else (*results, job.attention)
 
     def look(self, job: Job) -> Look:
-        """Where a job stands, its files taken together. OSError if the source cannot be read."""
+        """Where a job stands, its files taken together. OSError if the source or its sidecar cannot be read."""
         mark = self._mark(job)
-        found = [(self._standing(path, mark), path) for path in results_of(job.target, self._compare)]
+        found = [(self._standing(path, mark), path) for path in self._files(job)]
         for standing, path in found:
             if standing is Standing.FOREIGN:
                 return Look(standing, mark, path)
@@ -160,7 +166,15 @@ class Ledger:
             content = row.content  # the same file, unchanged by size and time: not read again
         else:
             content = sha256_of(job.source)
-        return Mark(content, source, facts.st_size, facts.st_ctime_ns)
+        return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
+
+    def _settings_of(self, job: Job) -> str:
+        """The settings and this photo's hints: other hints make another result of the same photo."""
+        if job.sidecar is None and not job.dots:
+            return self._settings
+        drawing = None if job.sidecar is None else sha256_of(job.sidecar)
+        dots = [astuple(dot) for dot in job.dots]
+        return settings_key({"settings": self._settings, "drawing": drawing, "dots": dots})
 
     def _standing(self, path: Path, mark: Mark) -> Standing:
         row = self._row(path)
@@ -175,7 +189,7 @@ class Ledger:
         if row.size != result.st_size or not (row.time == result.st_mtime_ns or self._is_copy(path, row, result)):
             return Standing.FOREIGN
         if row.content == mark.content:
-            return Standing.DONE if row.settings == self._settings else Standing.STALE
+            return Standing.DONE if row.settings == mark.settings else Standing.STALE
         # Other content: the photo was changed in its place, or another photo would replace this one's result.
         return Standing.STALE if row.source == mark.source else Standing.FOREIGN
 
@@ -192,9 +206,9 @@ class Ledger:
 
     def begin(self, job: Job, mark: Mark) -> list[Row | None]:
         """Note that this job's files are about to be written. Returns what was noted before, for `abandon`."""
-        paths = results_of(job.target, self._compare)
+        paths = self._files(job)
         before = [self._row(path) for path in paths]
-        noted = (mark.content, mark.source, mark.size, mark.time, self._settings)
+        noted = (mark.content, mark.source, mark.size, mark.time, mark.settings)
         with self._lock:
             self._rows.executemany(
                 "INSERT OR REPLACE INTO results VALUES (?, 'begun', ?, ?, ?, ?, ?, NULL, NULL, NULL)",
@@ -204,7 +218,7 @@ class Ledger:
 
     def abandon(self, job: Job, before: list[Row | None]) -> None:
         """Note that nothing was written after all: what lies there is no more ours than it was before."""
-        for path, row in zip(results_of(job.target, self._compare), before, strict=True):
+        for path, row in zip(self._files(job), before, strict=True):
             with self._lock:
                 self._rows.execute("DELETE FROM results WHERE target = ?", (self._name(path),))
                 if row is not None:
@@ -213,7 +227,7 @@ class Ledger:
 
     def finish(self, job: Job) -> None:
         """Note that this job's files lie whole under their final names."""
-        for path in results_of(job.target, self._compare):
+        for path in self._files(job):
             result, digest = path.stat(), sha256_of(path)
             with self._lock:
                 self._rows.execute(
@@ -225,7 +239,8 @@ class Ledger:
         """Files that a killed run had begun: their parts may lie about."""
         with self._lock:
             rows = self._rows.execute("SELECT target FROM results WHERE state = 'begun'").fetchall()
-        return [self._out / os.fsdecode(str(row[0]).encode("latin-1")) for row in rows]
+        names = [os.fsdecode(str(row[0]).encode("latin-1")) for row in rows]
+        return [Path(os.path.normpath(self._out / name)) for name in names]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pyvips
 import torch
@@ -17,6 +18,7 @@ from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
 from colorcli.media.places import held_path, part_path
 from colorcli.media.results import ResultOptions
+from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel, Stopped
 from colorcli.run.ledger import Ledger, Mark, Standing
 from colorcli.stages.batch import Batcher
@@ -233,16 +235,21 @@ class LocalRun:
             self._batches.close()
 
     def _infer(self, batch: Batch) -> Iterator[Colored | Outcome]:
-        yield from infer(batch, self._method.predict, self._predict_exactly, self._say, self._shrink)
+        attends = batch.photos[0].job.attention is not None  # all of a run's photos, or none
+
+        def exactly(*given: Any) -> torch.Tensor:
+            return _asked(self._loaded_exactly(), attends)(*given)
+
+        yield from infer(batch, _asked(self._method, attends), exactly, self._say, self._shrink)
 
     def _shrink(self, photos: int) -> None:
         self._batcher.size = min(self._batcher.size, photos)
 
-    def _predict_exactly(self, lightness: torch.Tensor) -> torch.Tensor:
+    def _loaded_exactly(self) -> LoadedMethod:
         with self._exact_lock:
             if self._exact is None:
                 self._exact = self._load_exact()
-        return self._exact.predict(lightness)
+        return self._exact
 
     def _encode(self, colored: Colored) -> Iterator[Outcome]:
         job = colored.photo.job
@@ -260,12 +267,19 @@ def judge(job: Job, ledger: Ledger, overwrite: bool) -> Mark | Unchanged | Failu
     try:
         standing, mark, path = ledger.look(job)
     except OSError as error:
-        return Failure(job.name, "decode", f"cannot be read: {error.strerror or error}")
+        what = (
+            f"its hints {job.sidecar.name} cannot" if job.sidecar and error.filename == str(job.sidecar) else "cannot"
+        )
+        return Failure(job.name, "decode", f"{what} be read: {error.strerror or error}")
     if standing is Standing.DONE:
         return Unchanged(job)
     if standing is Standing.FOREIGN and not overwrite:
         return Failure(job.name, "decode", f"{path} exists and was not made by this tool from this photo: --overwrite")
     return mark
+
+
+def _asked(method: LoadedMethod, attends: bool) -> Predict:
+    return method.attend if attends and method.attend is not None else method.predict
 
 
 def _names(item: Job | Batch | Colored) -> list[str]:

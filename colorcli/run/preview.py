@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job
+from colorcli.media.hints import open_hints
 from colorcli.media.results import target_format
 from colorcli.media.sources import open_source
 from colorcli.run.ledger import Ledger, Mark
@@ -32,6 +33,7 @@ def preview(
 def _foretold(job: Job, max_pixels: int) -> Planned | Failure:
     try:
         header = open_source(job.source, max_pixels=max_pixels).header
+        open_hints(job, header, max_pixels=max_pixels)
     except PhotoError as error:
         return Failure(job.name, "decode", str(error))
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,11 +12,13 @@ import torch
 from colorcli import __version__
 from colorcli.devices import choose_device, choose_precision, describe
 from colorcli.errors import UsageError
-from colorcli.items import Failure, Job
+from colorcli.items import Dot, Failure, Job
 from colorcli.loader import LoadedMethod, load_method
 from colorcli.media.metadata import Provenance
+from colorcli.media.places import attention_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
+from colorcli.methods.spec import MethodSpec
 from colorcli.run.ledger import Ledger, copied_ledger, settings_key
 from colorcli.run.local import Engine, LocalRun, Say, Unchanged
 from colorcli.run.preview import Planned, preview
@@ -37,6 +39,8 @@ class Request:
     saturation: float  # 0..10
     compare: bool
     provenance: bool
+    hints: tuple[Dot, ...]  # for every photo
+    attention: Path | None  # folder for maps of where the network looked; None: no maps
     max_pixels: int  # larger photos fail; 0: no limit
     overwrite: bool
     seed: int
@@ -58,6 +62,7 @@ def _prepare(request: Request, say: Say) -> _Prepared:
     spec = METHODS[request.method]
     if spec.needs_reference:
         raise UsageError(f"{spec.name} needs a reference photo: colorize exemplar")
+    _refuse_unable(spec, request)
     torch.manual_seed(request.seed)
     device = choose_device(request.device)
     dtype = choose_precision(request.precision, device, spec.half)
@@ -66,6 +71,9 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         return load_method(spec.name, weights=request.weights, device=device, dtype=precision)
 
     method = load(dtype)
+    if request.attention is not None and method.attend is not None:
+        # Asked once before anything is written: weights may have been trained without attention.
+        method.attend(torch.full((1, 1, spec.multiple, spec.multiple), 50.0))
     size = request.size or method.size
     precision = str(dtype).removeprefix("torch.")
     say(f"{spec.title} at {size} px on {describe(device)}, {precision}")
@@ -90,6 +98,33 @@ def _prepare(request: Request, say: Say) -> _Prepared:
     return _Prepared(method, load, options, size, settings_key(decides))
 
 
+def _refuse_unable(spec: MethodSpec, request: Request) -> None:
+    """UsageError for what the method cannot do, naming those that can."""
+    if request.hints and not spec.takes_hints:
+        able = ", ".join(other.name for other in METHODS if other.takes_hints)
+        raise UsageError(f"{spec.name} takes no hints; choose -m {able}, or leave out --hint")
+    if request.attention is not None and not spec.attention:
+        able = ", ".join(other.name for other in METHODS if other.attention)
+        raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
+
+
+def _asked_for(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> list[Job]:
+    """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
+    unseen = 0 if METHODS[request.method].takes_hints else sum(job.sidecar is not None for job in jobs)
+    if unseen:
+        say(f"{request.method} takes no hints: {unseen} .hints.png file(s) left out")
+        jobs = [replace(job, sidecar=None) for job in jobs]
+    folder = request.attention
+    return [
+        replace(
+            job,
+            dots=request.hints,
+            attention=None if folder is None else attention_path(folder / job.target.relative_to(out)),
+        )
+        for job in jobs
+    ]
+
+
 @contextmanager
 def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[LocalRun]:
     """The run for these jobs, holding the output folder's ledger until it is left.
@@ -97,6 +132,7 @@ def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iter
     Errors: UsageError, WeightsError before anything is written; ColorizeError if `out` cannot be used.
     """
     prepared = _prepare(request, say)
+    jobs = _asked_for(jobs, out, request, say)
     ledger = Ledger(out, prepared.settings, compare=request.compare)
     try:
         engine = Engine.plan(prepared.method.device, len(jobs), batch=request.batch, workers=request.workers)
@@ -124,5 +160,6 @@ def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iter
 def rehearse(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[Planned | Unchanged | Failure]:
     """What `open_run` would do with these jobs; `out` is only read. Errors: as of `open_run`."""
     prepared = _prepare(request, say)
+    jobs = _asked_for(jobs, out, request, say)
     with copied_ledger(out, prepared.settings, compare=request.compare) as ledger:
         yield from preview(jobs, ledger, max_pixels=request.max_pixels, overwrite=request.overwrite)

@@ -41,5 +41,10 @@ class Batcher:
 
 
 def make_batch(photos: list[Photo]) -> Batch:
-    """Photos of one shape as one Batch."""
-    return Batch(tuple(photos), torch.stack([photo.lightness for photo in photos]))  # B x (1, h, w) -> (B, 1, h, w)
+    """Photos of one shape as one Batch; of hints where any of them has some."""
+    lightness = torch.stack([photo.lightness for photo in photos])  # B x (1, h, w) -> (B, 1, h, w)
+    if all(photo.hints is None for photo in photos):
+        return Batch(tuple(photos), lightness)
+    none = lightness.new_zeros(3, *lightness.shape[2:])
+    hints = [none if photo.hints is None else photo.hints for photo in photos]
+    return Batch(tuple(photos), lightness, torch.stack(hints))  # B x (3, h, w) -> (B, 3, h, w)

@@ -1,19 +1,41 @@
-"""Job -> Photo: the lightness at the network's size."""
+"""Job -> Photo: the lightness at the network's size, and a person's hints."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from colorcli.errors import PhotoError
-from colorcli.items import Failure, Job, Photo
+from colorcli.items import Failure, Job, Photo, PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
+from colorcli.media.hints import open_hints, read_drawing
 from colorcli.media.photos import read_photo
+from colorcli.methods.hints import dotted, drawn
 
 
 def decode(job: Job, side: int, multiple: int, max_pixels: int = MAX_PIXELS) -> Photo | Failure:
-    """Read one photo for a network of about side x side pixels; what cannot be read, or is too large, is a Failure."""
+    """Read one photo for a network of about side x side pixels; what cannot be read, or is too large, is a Failure.
+
+    So are hints that cannot be read or are not this photo's.
+    """
     try:
         header, lightness = read_photo(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
+        hints = _hints(job, header, *lightness.shape, max_pixels=max_pixels)
     except PhotoError as error:
         return Failure(job.name, "decode", str(error))
-    return Photo(job, header, torch.from_numpy(lightness)[None])  # (h, w) -> (1, h, w)
+    return Photo(job, header, torch.from_numpy(lightness)[None], hints)  # (h, w) -> (1, h, w)
+
+
+def _hints(job: Job, header: PhotoHeader, height: int, width: int, *, max_pixels: int) -> Tensor | None:
+    """(3, height, width) as in Photo; dots lie over the drawing, later dots over earlier ones."""
+    sidecar = open_hints(job, header, max_pixels=max_pixels)
+    if sidecar is None and not job.dots:
+        return None
+    hints = torch.zeros(3, height, width)
+    if sidecar is not None:
+        drawing, each = read_drawing(sidecar, height, width)
+        hints = drawn(torch.from_numpy(drawing), height, width, each)
+    for dot in job.dots:
+        red, green, blue = (value / 255 for value in dot.color)
+        hints = dotted(hints, (dot.y + 0.5) / header.height, (dot.x + 0.5) / header.width, (red, green, blue))
+    return hints

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from colorcli.items import Batch, Colored, Failure
+from colorcli.methods.spec import Predict
 from colorcli.stages.batch import make_batch
 
-Predict = Callable[[Tensor], Tensor]  # (B, 1, h, w) CIE L -> (B, 2, h, w) CIE ab
 Say = Callable[[str], None]
 Shrink = Callable[[int], None]
 
@@ -20,6 +20,8 @@ def infer(
 ) -> Iterator[Colored | Failure]:
     """Predict the chroma of a batch.
 
+    predict: may answer with a third plane, where it looked, which goes with the chroma. It is given hints where a
+    photo of the batch has some.
     exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
     the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
     shrink: told the number of photos that later batches should have. One answer per photo, in the batch's order.
@@ -30,29 +32,34 @@ def infer(
         return
     for photo, one in zip(batch.photos, chroma, strict=True):
         if bool(torch.isfinite(one).all()):
-            yield Colored(photo, one)
+            yield Colored(photo, one[:2], one[2] if len(one) > 2 else None)
         else:
             yield Failure(photo.job.name, "infer", "the network gave non-finite colour, also in fp32")
 
 
 def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tensor | None:
-    """The chroma, (B, 2, h, w) on the CPU; None if memory did not suffice.
+    """The chroma, (B, 2 or 3, h, w) on the CPU; None if memory did not suffice.
 
     A function of its own: an exception that is being handled keeps the failed attempt's tensors in memory.
     """
     try:
-        chroma = predict(batch.lightness).cpu()  # (B, 2, h, w)
-        redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2, h, w) -> (B,)
+        chroma = _ask(predict, batch.lightness, batch.hints)
+        redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 or 3, h, w) -> (B,)
         if bool(redo.any()):
             say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
             chroma = chroma.clone()  # what inference mode made refuses changes
-            chroma[redo] = exact(batch.lightness[redo]).cpu()
+            chroma[redo] = _ask(exact, batch.lightness[redo], None if batch.hints is None else batch.hints[redo])
     except RuntimeError as error:
         told = str(error)  # the CPU's allocator raises a plain RuntimeError
         if isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "can't allocate memory" in told:
             return None
         raise
     return chroma
+
+
+def _ask(predict: Predict, lightness: Tensor, hints: Tensor | None) -> Tensor:
+    """Only methods that take hints are ever given some: none of the others' photos has any."""
+    return (predict(lightness) if hints is None else predict(lightness, hints)).cpu()
 
 
 def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say, shrink: Shrink) -> Iterator[Colored | Failure]:

@@ -107,6 +107,32 @@ class TestEveryVariant:
         lightness = case.lightness(1, 2, 2)
         assert torch.equal(case.predict(lightness), case.predict(lightness))
 
+    def test_hints_are_taken_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: `Predict`'s contract: empty hints are none, exact; a hinted photo changes, its neighbour does not
+        (0.01 ab, as above)."""
+        if not case.spec.takes_hints:
+            pytest.skip("it takes none")
+        lightness = case.lightness(2, 2, 3)
+        plain = case.predict(lightness)
+        hints = torch.zeros(2, 3, *lightness.shape[2:])
+        assert torch.equal(case.predictor(lightness, hints), plain)
+        hints[0, :, 4:9, 4:9] = torch.tensor([60.0, -40.0, 1.0])[:, None, None]
+        hinted = case.predictor(lightness, hints)
+        assert hinted.shape == plain.shape and float((hinted[0] - plain[0]).abs().max()) > 0.01
+        assert torch.allclose(hinted[1], plain[1], atol=0.01, rtol=0)
+
+    def test_attention_is_told_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: the same chroma (1e-4), and a map of the photo's size, 0..1, in the contract's
+        shape; without the fact there is no such call."""
+        assert hasattr(case.predictor, "with_attention") is case.spec.attention
+        if not case.spec.attention:
+            return
+        lightness = case.lightness(2, 2, 3)
+        chroma, attention = case.predictor.with_attention(lightness)
+        assert torch.allclose(chroma, case.predict(lightness), atol=1e-4)
+        assert attention.shape == (2, 1, *lightness.shape[2:]) and attention.dtype is torch.float32
+        assert 0 <= float(attention.min()) < float(attention.max()) <= 1
+
     def test_bf16_is_usable(self, case: Case) -> None:
         """Oracle: the same in fp32; a spec with `half` promises to stay within a tenth of the chroma's largest value
         (bf16 keeps 8 bits; some ten roundings in a row)."""

@@ -146,6 +146,30 @@ def test_hidden_and_sidecars_are_skipped(tmp_path: Path) -> None:
     }
 
 
+def test_sidecars_go_with_their_photos(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "a.png", "a.hints.png", "b.tif", "sub/b.hints.png", "sub/b.jpg")
+    (root / "c.jpg").symlink_to(root / "sub" / "b.jpg")
+    found = discover([str(root)], tmp_path / "out")
+    sidecars = {job.name: job.sidecar for job in found.jobs}
+    assert sidecars == {
+        **{"a.jpg": root / "a.hints.png", "a.png": root / "a.hints.png", "b.tif": None},
+        **{"c.jpg": None, "sub/b.jpg": root / "sub" / "b.hints.png"},
+    }
+    assert set(_skipped(found)) == {"a.hints.png", "sub/b.hints.png"}
+
+
+def test_named_sidecars_and_attention_maps_are_no_photos(tmp_path: Path) -> None:
+    root = _tree(tmp_path, "x/a.jpg", "x/a.hints.png", "y/b.jpg", "y/a.hints.png", "y/B.JPG.ATTENTION.PNG")
+    named = sorted(str(path) for path in root.glob("*/*"))
+    for inputs in (named, [str(root / "*" / "*")]):
+        found = discover(inputs, tmp_path / "out")
+        assert [job.source.name for job in found.jobs] == ["a.jpg", "b.jpg"] and not found.failures
+        assert sorted(_skipped(found).values()) == ["an attention map, not a photo", *["colour hints, not a photo"] * 2]
+    # two sidecars of one name do not change where the photos' results lie
+    assert _targets(discover(named, tmp_path / "out"), tmp_path / "out") == {"a.jpg": "a.jpg", "b.jpg": "b.jpg"}
+    assert set(_reasons(discover([str(root / "none.hints.png")], tmp_path / "out"))) == {str(root / "none.hints.png")}
+
+
 def test_out_inside_the_input_is_not_read(tmp_path: Path) -> None:
     root = _tree(tmp_path / "in", "a.jpg", "out/a.jpg", "other/b.jpg")
     assert [job.name for job in discover([str(root)], root / "out").jobs] == ["a.jpg", "other/b.jpg"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from colorcli.media.places import held_path, part_path, whole_files
+from colorcli.media.places import attention_path, held_path, hints_path, part_path, whole_files
 
 
 def test_nothing_bears_its_name_before_all_is_written(tmp_path: Path) -> None:
@@ -48,3 +48,11 @@ def test_hidden_names_fit_and_differ(place: object, tmp_path: Path) -> None:
     for path in hidden:
         path.touch()
         assert path.name.startswith(".") and path.parent == tmp_path
+
+
+def test_names_beside_others() -> None:
+    """Oracle: product.md's `photo.hints.png`; names that tell a.jpg from a.png, and fit into 255 bytes."""
+    assert hints_path(Path("in/a.b.jpg")) == Path("in/a.b.hints.png")
+    assert attention_path(Path("maps/a.jpg")) == Path("maps/a.jpg.attention.png")
+    long = {attention_path(Path("n" * 250 + end)).name for end in (".jpg", ".png")}
+    assert len(long) == 2 and all(len(name) <= 255 and name.endswith(".attention.png") for name in long)

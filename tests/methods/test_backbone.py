@@ -188,3 +188,20 @@ def test_predictor_scales_and_leaves_hints_empty(in_channels: int) -> None:
     assert not recorder.seen[:, 1:].any()
     assert chroma.dtype is torch.float32
     assert torch.allclose(chroma, torch.tensor(0.5 * 110 * 0.8))
+
+
+def test_predictor_shows_hints_as_published() -> None:
+    """Oracle: methods.md: the network's channels are (L - 50) / 100, hint ab / 110, and the mask; exact."""
+    recorder = _Recorder(4)
+    lightness, hints = torch.rand(2, 1, 8, 16) * 100, torch.randn(2, 3, 8, 16) * 50
+    PredictsChroma(recorder)(lightness, hints)  # type: ignore[arg-type]
+    expected = torch.cat(((lightness - 50) / 100, hints[:, :2] / 110, hints[:, 2:]), dim=1)
+    assert torch.equal(recorder.seen, expected)
+
+
+@pytest.mark.parametrize(("in_channels", "shape"), [(1, (2, 3, 8, 8)), (4, (1, 3, 8, 8)), (4, (2, 2, 8, 8))])
+def test_predictor_refuses_hints_that_do_not_fit(in_channels: int, shape: tuple[int, ...]) -> None:
+    """Oracle: the contract: ValueError with both shapes, without hint channels, for another batch, without a mask."""
+    predictor = PredictsChroma(_Recorder(in_channels))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected hints \(B, ., H, W\)"):
+        predictor(torch.zeros(2, 1, 8, 8), torch.zeros(shape))

@@ -7,12 +7,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from colorcli.errors import ColorizeError
-from colorcli.items import Job
+from colorcli.items import Dot, Job
 from colorcli.media.places import LEDGER, comparison_path
 from colorcli.run.ledger import Ledger, Standing, copied_ledger, settings_key
 
@@ -398,3 +399,46 @@ def test_a_copied_ledger_sees_the_last_commit_and_touches_nothing(job: Job) -> N
     with copied_ledger(_out(job).with_name("nowhere"), _SETTINGS):
         pass
     assert not _out(job).with_name("nowhere").exists()
+
+
+def test_hints_are_part_of_what_decides_a_result(job: Job, tmp_path: Path) -> None:
+    """Oracle: bytes of the sidecar and values of the dots: the same are DONE, any other or none STALE, and back."""
+    sidecar = tmp_path / "in" / "a.hints.png"
+    sidecar.write_bytes(b"dots")
+    hinted = replace(job, sidecar=sidecar, dots=(Dot(1, 2, (3, 4, 5)),))
+    _make(hinted)
+    assert _look(hinted) is Standing.DONE
+    _later(sidecar)
+    assert _look(hinted) is Standing.DONE
+    for other in (job, replace(hinted, sidecar=None), replace(hinted, dots=()), replace(hinted, dots=hinted.dots * 2)):
+        assert _look(other) is Standing.STALE
+    assert _look(replace(hinted, dots=(Dot(1, 2, (3, 4, 6)),))) is Standing.STALE
+    sidecar.write_bytes(b"stod")
+    assert _look(hinted) is Standing.STALE
+    sidecar.write_bytes(b"dots")
+    assert _look(hinted) is Standing.DONE
+    sidecar.unlink()
+    with pytest.raises(OSError):
+        _look(hinted)
+
+
+def test_an_attention_map_is_judged_as_its_result_is(job: Job, tmp_path: Path) -> None:
+    """Oracle: the Standing's definitions for both files, the map outside the output folder; without the map asked for
+    the result stands alone; a killed run's map is among the leftovers."""
+    mapped = replace(job, attention=tmp_path / "maps" / "a.jpg.attention.png")
+    assert mapped.attention is not None
+    mapped.attention.parent.mkdir()
+    mapped.attention.write_bytes(b"somebody's")
+    assert _look(mapped) is Standing.FOREIGN and _look(job) is Standing.NEW
+    mapped.attention.write_bytes(b"map")
+    _make(mapped)
+    assert _look(mapped) is Standing.DONE and _look(job) is Standing.DONE
+    _make(job, settings_key({"weights": "bb"}))  # a run that does not ask for maps: the old one is of other weights
+    assert _look(mapped, settings_key({"weights": "bb"})) is Standing.STALE
+    _make(mapped)
+    mapped.attention.unlink()
+    assert _look(mapped) is Standing.STALE and _look(job) is Standing.DONE
+    ledger = Ledger(_out(job), _SETTINGS)
+    ledger.begin(mapped, ledger.look(mapped).mark)
+    assert set(ledger.leftovers()) == {job.target, mapped.attention}
+    ledger.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import ColorizeError, UsageError, WeightsError
-from colorcli.items import Job
+from colorcli.items import Dot, Job
 from colorcli.run.session import Request, open_run
 
 
@@ -26,6 +26,8 @@ def request_(tiny_weights: Path) -> Request:
         saturation=1.0,
         compare=False,
         provenance=True,
+        hints=(),
+        attention=None,
         max_pixels=0,
         overwrite=False,
         seed=0,
@@ -41,6 +43,8 @@ def request_(tiny_weights: Path) -> Request:
         ({"device": "cuda:99"}, UsageError, "CUDA devices were found"),
         ({"precision": "fp8"}, UsageError, "fp16"),
         ({"method": "siggraph17"}, WeightsError, "weights of smsanet"),
+        ({"hints": (Dot(1, 2, (3, 4, 5)),)}, UsageError, "smsanet takes no hints; choose -m siggraph17"),
+        ({"attention": Path("maps")}, UsageError, "smsanet has no attention map; choose -m agin"),
         ({"weights": Path("nowhere.safetensors")}, WeightsError, "nowhere.safetensors"),
     ],
 )

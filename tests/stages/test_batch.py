@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,13 @@ def test_make_batch_refuses_different_shapes() -> None:
     """Oracle: torch.stack; a batch of two shapes has no meaning."""
     with pytest.raises(RuntimeError):
         make_batch([_photo(0, (8, 8)), _photo(1, (8, 16))])
+
+
+def test_photos_without_hints_get_none_of_their_neighbours() -> None:
+    """Oracle: the contract: each photo's own hints, zeros for a photo without; None where no photo has any."""
+    photos = [_photo(number, (8, 16)) for number in range(3)]
+    assert make_batch(photos).hints is None
+    own = torch.rand(3, 8, 16)
+    batch = make_batch([photos[0], replace(photos[1], hints=own), photos[2]])
+    assert batch.hints is not None and batch.hints.shape == (3, 3, 8, 16)
+    assert torch.equal(batch.hints[1], own) and not batch.hints[[0, 2]].any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,51 @@ def test_fp32_that_does_not_fit_is_halved_too() -> None:
     exact = _limited(1, _OUT_OF_MEMORY["CUDA"])
     _assert_colored(list(infer(_batch(4), _half, exact, said.append)), range(4))
     assert "out of memory with 4 photos at once: going on with 2" in said
+
+
+def _hinted(count: int) -> Batch:
+    """Photos 1, 3, ... have hints: their own number and ten times that, and a mask."""
+    photos = []
+    for number, photo in enumerate(_batch(count).photos):
+        planes = torch.tensor([float(number), 10.0 * number, 1.0])[:, None, None].expand(3, 8, 16)
+        photos.append(replace(photo, hints=planes if number % 2 else None))
+    return make_batch(photos)
+
+
+def _echo(lightness: Tensor, hints: Tensor) -> Tensor:
+    assert lightness.shape[2:] == hints.shape[2:] and len(lightness) == len(hints)
+    return hints[:, :2]
+
+
+def test_hints_stay_with_their_photo_through_halving_and_redoing() -> None:
+    """Oracle: the closed form of _echo, zero for photos without hints; 5 photos with room for 2, of which photo 1 comes
+    out non-finite and is redone in fp32."""
+
+    @torch.inference_mode()
+    def rough(lightness: Tensor, hints: Tensor | None = None) -> Tensor:
+        if len(lightness) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        chroma = torch.zeros(len(lightness), 2, 8, 16) if hints is None else _echo(lightness, hints).clone()
+        chroma[lightness[:, 0, 0, 0] == 1] = torch.nan
+        return chroma
+
+    outcomes = list(infer(_hinted(5), rough, _echo, lambda _: None))
+    for number, outcome in enumerate(outcomes):
+        assert isinstance(outcome, Colored) and outcome.photo.job.name == f"{number}.jpg"
+        expected = torch.tensor([number, 10.0 * number] if number % 2 else [0.0, 0.0])
+        assert torch.equal(outcome.chroma, expected[:, None, None].expand(2, 8, 16))
+        assert outcome.attention is None
+    assert len(outcomes) == 5
+
+
+def test_a_third_plane_is_the_attention() -> None:
+    """Oracle: closed form, by photo; the chroma has two planes as ever."""
+
+    def predict(lightness: Tensor) -> Tensor:
+        return torch.cat((_double(lightness), lightness / 10), dim=1)
+
+    outcomes = list(infer(_batch(3), predict, _never, lambda _: None))
+    _assert_colored(outcomes, range(3))
+    for number, outcome in enumerate(outcomes):
+        assert isinstance(outcome, Colored) and outcome.attention is not None
+        assert torch.equal(outcome.attention, torch.full((8, 16), float(number)) / 10)

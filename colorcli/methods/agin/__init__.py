@@ -16,5 +16,6 @@ SPEC = MethodSpec(
     # 32 groups on 256 channels (our reading); the narrow form keeps the channels in a group: 8, then 4, then 2
     variants={"paper": {"width": 64, "groups": 32}, "compact": {"width": 32, "groups": 16}},
     multiple=4,
+    attention=True,
     settings={"attention": ("cam", "none"), "norm": ("agin", "gn", "in")},
 )
