@@ -74,3 +74,13 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     Clipping moves lightness and hue: fit chroma to the gamut first (`colorcli.color.gamut`).
     """
     return delinearize(lab_to_linear(lab)).clamp(0, 1)
+
+
+def open_rgb(lab: Tensor) -> Tensor:
+    """CIE Lab to sRGB that goes on beyond 0..1, so that colours outside the gamut keep a gradient. (..., 3, H, W).
+
+    Below 0 the transfer curve is mirrored (as in scRGB): its straight piece goes on at a slope of 12.92 otherwise.
+    """
+    linear = lab_to_linear(lab)
+    rgb: Tensor = torch.sign(linear) * delinearize(linear.abs())
+    return rgb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -44,6 +44,16 @@ class Objective(nn.Module):
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """The named and weighted losses whose sum `player` lowers; each a scalar, the mean over the batch."""
         raise NotImplementedError
+
+    def predict(self, predictor: Callable[..., Tensor], lightness: Tensor, truth: Tensor) -> Tensor:
+        """What validation asks of the method for pictures whose colours are known; of "photos" and "unpaired" data.
+
+        predictor: the method's, of the network to validate. lightness: (B, 1, h, w) CIE L. truth: (B, 3, H, W) sRGB
+        0..1, the same pictures, for methods that need a reference: they make one of it, always the same. Returns CIE
+        ab, (B, 2, h, w). Here: the predictor's answer to the lightness alone.
+        """
+        del truth
+        return predictor(lightness)
 
     def after_step(self) -> None:
         """What follows a step of all players, e.g. a parameter brought back into its range."""

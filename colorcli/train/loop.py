@@ -314,7 +314,7 @@ class Run:
         """The averaged network's figures on the first `limit` pictures held out (0: all)."""
         examples = self.photos.validation[: limit or None]
         side = self.config.validation_size
-        return validate(self.spec, self.kind, self.final_network(), examples, side, self.autocast)
+        return validate(self.spec, self.objective, self.final_network(), examples, side, self.autocast)
 
     def _log_progress(self, stage: Stage, seen: list[dict[str, float]], speed: float) -> None:
         losses = {name: self.team.mean(sum(values[name] for values in seen) / len(seen)) for name in seen[0]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from colorcli.color.lab import lab_to_rgb, rgb_to_lab
 from colorcli.color.resize import stretch_to_square
+from colorcli.methods.objective import Objective
 from colorcli.methods.spec import MethodSpec
 from colorcli.metrics.accuracy import top1
 from colorcli.metrics.psnr import mean_squared_error, psnr
@@ -32,14 +34,21 @@ def usable(examples: Sequence[Example], kind: str) -> list[Example]:
 
 @torch.inference_mode()
 def validate(
-    spec: MethodSpec, kind: str, network: nn.Module, examples: Sequence[Example], side: int, autocast: Autocast
+    spec: MethodSpec,
+    objective: Objective,
+    network: nn.Module,
+    examples: Sequence[Example],
+    side: int,
+    autocast: Autocast,
 ) -> dict[str, float]:
-    """The figures of a kind of data. network: in evaluation mode. side: of the pictures that it sees, pixels."""
-    if kind == "labelled":
+    """The figures of the objective's kind of data. network: to be judged, in evaluation mode; the objective's own is
+    not looked at. side: of the pictures that the network sees, pixels."""
+    if objective.data == "labelled":
         return _classification(network, examples, side, autocast)
-    if kind == "masked":
+    if objective.data == "masked":
         return _saliency(network, examples, side, autocast)
-    return _chroma(spec.load("predictor")(network), network, examples, side, autocast)
+    predict = functools.partial(objective.predict, spec.load("predictor")(network))
+    return _chroma(predict, network, examples, side, autocast)
 
 
 def _batches(examples: Sequence[Example], side: int) -> Iterator[tuple[Sequence[Example], Tensor]]:
@@ -50,7 +59,11 @@ def _batches(examples: Sequence[Example], side: int) -> Iterator[tuple[Sequence[
 
 
 def _chroma(
-    predict: Callable[[Tensor], Tensor], network: nn.Module, examples: Sequence[Example], side: int, autocast: Autocast
+    predict: Callable[[Tensor, Tensor], Tensor],
+    network: nn.Module,
+    examples: Sequence[Example],
+    side: int,
+    autocast: Autocast,
 ) -> dict[str, float]:
     """PSNR by the papers' protocol (256x256, 8-bit sRGB), beside gray.
 
@@ -60,10 +73,11 @@ def _chroma(
     device = next(network.parameters()).device
     errors: dict[float, list[Tensor]] = {gain: [] for gain in (0.0, *_GAINS)}
     for _, truth in _batches(examples, _PROTOCOL_SIDE):
-        lightness = rgb_to_lab(truth.to(device) / 255)[:, :1]
+        rgb = truth.to(device) / 255
+        lightness = rgb_to_lab(rgb)[:, :1]
         small = F.interpolate(lightness, (side, side), mode="bilinear", antialias=True)
         with autocast():
-            chroma = predict(small)
+            chroma = predict(small, rgb)
         chroma = F.interpolate(chroma, truth.shape[2:], mode="bicubic")  # (b, 2, side, side) -> (b, 2, 256, 256)
         for gain, collected in errors.items():
             result = lab_to_rgb(torch.cat((lightness, gain * chroma), dim=1))

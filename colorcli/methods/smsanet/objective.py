@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from colorcli.color.lab import delinearize, lab_to_linear, rgb_to_lab
+from colorcli.color.lab import open_rgb, rgb_to_lab
 from colorcli.errors import UsageError
 from colorcli.methods.blocks import CHROMA_SCALE, normalize_lightness
 from colorcli.methods.objective import Batch, read_settings
@@ -33,16 +33,6 @@ class Settings:
             raise ValueError(f"delta must be above 0, not {self.delta}")
         if not 0 <= self.salience < math.inf:
             raise ValueError(f"salience must be 0 or more, not {self.salience}")
-
-
-def open_rgb(lab: Tensor) -> Tensor:
-    """CIE Lab to sRGB that goes on beyond 0..1, so that colours outside the gamut keep a gradient. (B, 3, H, W).
-
-    Below 0 the transfer curve is mirrored (as in scRGB): its straight piece goes on at a slope of 12.92 otherwise.
-    """
-    linear = lab_to_linear(lab)
-    rgb: Tensor = torch.sign(linear) * delinearize(linear.abs())
-    return rgb
 
 
 def salient_loss(truth: Tensor, predicted: Tensor, detector: nn.Module) -> Tensor:
