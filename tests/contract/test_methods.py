@@ -3,6 +3,7 @@ unless its predictor takes more than a lightness: then `Case.predict` learns how
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,10 +43,17 @@ class Case:
 
     def predict(self, lightness: Tensor) -> Tensor:
         """What the method answers; here is the place to give a reference or a film's other frames."""
-        if self.spec.needs_reference or self.spec.temporal:
+        if self.spec.temporal:
             raise NotImplementedError(f"say here how {self.spec.name} is called")
-        chroma: Tensor = self.predictor(lightness)
+        given = (self.embedding.expand(len(lightness), -1),) if self.spec.needs_reference else ()
+        chroma: Tensor = self.predictor(lightness, *given)
         return chroma
+
+    @functools.cached_property
+    def embedding(self) -> Tensor:
+        """Of one reference, for methods that need one: (1, 512)."""
+        z: Tensor = self.predictor.embed(torch.rand(1, 3, 40, 56, generator=torch.Generator().manual_seed(1)))
+        return z
 
 
 def _build(name: str, variant: str, **settings: Any) -> Case:
