@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyvips
-from PIL import TiffImagePlugin
 
 from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media import other_formats
 from colorcli.media.formats import MAX_PIXELS
+from colorcli.media.tiff_tags import first_numbers
 
 # libvips keeps its last operations by file name: a file replaced during a run would be read stale.
 pyvips.cache_set_max(0)
@@ -34,6 +32,9 @@ _LOADERS = {  # libvips GType -> name; others (SVG, CSV, raw) draw rather than d
 }
 _COLOR_BANDS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+# ImageWidth, ImageLength, BitsPerSample, Compression, PhotometricInterpretation, StripOffsets, SamplesPerPixel,
+# TileOffsets: TIFF 6.0
+_TIFF_LAYOUT = frozenset({256, 257, 258, 259, 262, 273, 277, 324})
 _DAMAGE = (
     *("premature", "truncated", "unexpected", "end of", "eof", "corrupt", "read error", "read gave", "short"),
     *("unable to parse image", "load error"),  # WebP, cut short or altered
@@ -128,32 +129,22 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
 def _refuse_short_tiff(path: Path) -> None:
     """libtiff fills what an uncompressed file lacks with black; so the file's length is held against its header."""
     try:
-        tags = _first_tiff_tags(path)
-        offsets = tags.get(273) or tags.get(324)  # StripOffsets, TileOffsets: TIFF 6.0
-        if tags.get(259, 1) != 1 or not offsets:
+        tags = first_numbers(path, _TIFF_LAYOUT)
+        offsets = tags.get(273) or tags.get(324) or (0,)
+        # Pixels of YCbCr may share their chroma; offset 0 means that the strip or tile is not stored (GDAL's way).
+        if tags.get(259, (1,)) != (1,) or tags.get(262) == (6,) or 0 in offsets:
             return
-        depths = tags.get(258, (1,))  # BitsPerSample
-        bits = sum(depths) if len(depths) > 1 else depths[0] * tags.get(277, 1)
-        needed = -(-tags[256] * bits // 8) * tags[257]
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, struct.error):
-        return  # Pillow knows fewer kinds of TIFF than libtiff
-    if min(offsets) + needed > path.stat().st_size:
+        depths = tags.get(258, (1,))
+        bits = sum(depths) if len(depths) > 1 else depths[0] * tags.get(277, (1,))[0]
+        needed = -(-tags[256][0] * bits // 8) * tags[257][0]
+        length = path.stat().st_size
+    except (OSError, ValueError, LookupError):
+        return  # libtiff knows more kinds of TIFF
+    if min(offsets) + needed > length:
         raise PhotoError(
-            f"the file is damaged or cut short ({path.stat().st_size:,} bytes; its header announces more than "
-            f"{needed:,}); copy or scan it again"
+            f"the file is damaged or cut short ({length:,} bytes; its header announces more than {needed:,}); copy or "
+            "scan it again"
         )
-
-
-def _first_tiff_tags(path: Path) -> dict[int, Any]:
-    """The first directory's tags; by hand because Image.open warns of large pictures."""
-    with path.open("rb") as file:
-        head = file.read(8)
-        if head[2:4] in (b"\x2b\x00", b"\x00\x2b"):  # BigTIFF
-            head += file.read(8)
-        directory = TiffImagePlugin.ImageFileDirectory_v2(head)
-        file.seek(directory.next)
-        directory.load(file)
-        return dict(directory)
 
 
 def _refuse_large(max_pixels: int, width: int, height: int) -> None:

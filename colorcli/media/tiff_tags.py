@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -22,6 +23,7 @@ _LONGEST = 4_000_000  # bytes of all values together: descriptions are far short
 _EXIF, _GPS = 0x8769, 0x8825  # tags that point to further directories
 _PHOTO = 0  # stands for the first directory, to which nothing points but the header
 _SHORT, _LONG, _LONG8 = 3, 4, 16
+_WHOLE_NUMBERS = {1: "B", _SHORT: "H", _LONG: "I", 13: "I", _LONG8: "Q", 18: "Q"}  # type -> as `struct` writes it
 _POINTERS = {_LONG: "I", 13: "I", _LONG8: "Q", 18: "Q"}  # 13, 18: IFD, IFD8
 _COLOR_SPACE, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA001, 0xA002, 0xA003
 _WIDTH, _LENGTH = 256, 257
@@ -143,6 +145,27 @@ def described(block: bytes) -> tuple[str, ...]:
     return tuple(_name(pointer, tag) for pointer, directory in directories.items() for tag in sorted(directory))
 
 
+def first_numbers(path: Path, tags: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """Those of `tags` that the first directory of a TIFF file has; the other tags' values are not read.
+
+    Errors: OSError, ValueError where the file is malformed, or a value is no whole numbers, too long or cut off.
+    """
+    try:
+        with path.open("rb") as file:
+            layout, first = _header(file)
+            entries, _ = _entries(file, layout, first)
+            found = {}
+            for entry in entries:
+                if entry.tag in tags:
+                    code = f"{layout.order}{entry.values}{_WHOLE_NUMBERS[entry.kind]}"
+                    found[entry.tag] = struct.unpack(
+                        code, _stored(file, layout, entry, struct.calcsize(code), _LONGEST)
+                    )
+            return found
+    except (KeyError, OverflowError, struct.error) as error:
+        raise ValueError(f"{path} is malformed: {error}") from error
+
+
 def _header(file: BinaryIO) -> tuple[_Layout, int]:
     """The layout and the first directory's place. Errors: ValueError, struct.error."""
     head = file.read(16)
@@ -196,7 +219,12 @@ def _read(file: BinaryIO, layout: _Layout, first: int) -> tuple[_Directories, tu
 
 def _value(file: BinaryIO, layout: _Layout, entry: _Entry, longest: int) -> bytes:
     """An entry's value. Errors: KeyError for a type that EXIF has not, ValueError where it is too long or cut off."""
-    length = _TYPES[entry.kind][0] * entry.values
+    value = _stored(file, layout, entry, _TYPES[entry.kind][0] * entry.values, longest)
+    return value if entry.kind != _ASCII or value.endswith(b"\0") else value + b"\0"
+
+
+def _stored(file: BinaryIO, layout: _Layout, entry: _Entry, length: int, longest: int) -> bytes:
+    """The bytes of an entry's value. Errors: ValueError where there are more than `longest`, or the file ends first."""
     if length > longest:
         raise ValueError(f"{length} bytes; expected {longest} at most")
     value = entry.place[:length]
@@ -205,7 +233,7 @@ def _value(file: BinaryIO, layout: _Layout, entry: _Entry, longest: int) -> byte
         value = file.read(length)
     if len(value) < length:
         raise ValueError(f"{len(value)} bytes; expected {length}")
-    return value if entry.kind != _ASCII or value.endswith(b"\0") else value + b"\0"
+    return value
 
 
 def _assemble(
