@@ -11,6 +11,7 @@ from pathlib import Path
 LEDGER = Path(".colorize", "ledger.sqlite3")  # below an output folder, which is known by it
 HINTS = ".hints.png"  # how the name of a photo's sidecar with colour hints ends
 ATTENTION = ".attention.png"  # how the name of a map of where the network looked ends
+COMPARISON = ".compare.jpg"  # how the name of a before/after picture ends
 _LONGEST_NAME = 255  # bytes; what file systems take
 
 
@@ -21,7 +22,7 @@ def results_of(target: Path, compare: bool) -> tuple[Path, ...]:
 
 def comparison_path(target: Path) -> Path:
     """Where the before/after picture of a result lies: `a.jpg.compare.jpg`, so that a.jpg and a.png do not collide."""
-    return _named_after(target, ".compare.jpg")
+    return _named_after(target, COMPARISON)
 
 
 def attention_path(target: Path) -> Path:

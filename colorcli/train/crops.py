@@ -11,9 +11,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.errors import UsageError
-from colorcli.train.data import Example, is_gray
+from colorcli.train.data import SMALLEST_REGION, Example
 
-_SMALLEST_REGION = 0.75  # a crop covers at least this part of the picture's side
 _SEEDS = 2**31
 
 
@@ -34,19 +33,31 @@ class Crops:
     """
 
     def __init__(self, pictures: Sequence[Example], seed: int, kind: str = "photos") -> None:
-        """kind: `Objective.data`. For "unpaired" the gray pictures are one domain and the coloured ones the other;
-        where all are coloured, the second domain is the same pictures in another order, to be seen in gray."""
+        """kind: `Objective.data`. For "unpaired" the pictures with `Example.gray` are one domain and the others the
+        other; where none has it, the second domain is the same pictures in another order, to be seen in gray.
+
+        Errors: UsageError where all are of the gray domain."""
         self._pictures = pictures
         self._kind = kind
         self._generator = torch.Generator().manual_seed(seed)
         self._members: dict[str, list[int]] = {"rgb": list(range(len(pictures)))}
         if kind == "unpaired":
-            gray = [index for index, example in enumerate(pictures) if is_gray(example.rgb)]
+            gray = [index for index, example in enumerate(pictures) if example.gray]
             colour = sorted(set(self._members["rgb"]) - set(gray))
             if not colour:
                 raise UsageError("every training photo is gray: there is no colour to learn")
             self._members = {"rgb": colour, "gray": gray or colour}
         self._queues: dict[str, list[int]] = {domain: [] for domain in self._members}
+
+    def fitting(self, size: int) -> dict[str, int]:
+        """How many pictures of each domain ("rgb", and "gray" of "unpaired") have a short side of `size` or more.
+
+        Where one has none, `batch` of that size raises UsageError.
+        """
+        return {
+            domain: sum(min(self._pictures[index].rgb.shape[1:]) >= size for index in indices)
+            for domain, indices in self._members.items()
+        }
 
     def state(self) -> dict[str, Any]:
         """Where the stream is."""
@@ -102,7 +113,7 @@ class Crops:
         height, width = picture.shape[1:]
         stretch, zoom, y, x, flip = draw.region
         side = min(height, width)
-        zoom = 1 - (1 - _SMALLEST_REGION) * zoom
+        zoom = 1 - (1 - SMALLEST_REGION) * zoom
         rows = max(round(zoom * side * (height / side) ** stretch), 1)
         columns = max(round(zoom * side * (width / side) ** stretch), 1)
         top, left = int(y * (height - rows + 1)), int(x * (width - columns + 1))

@@ -1,20 +1,18 @@
-"""Training pictures: read from folders and tar shards, near or remote, and held in memory as 8-bit."""
+"""Training pictures, held in memory as 8-bit: decoded, told apart, and split."""
 
 from __future__ import annotations
 
-import csv
-import gzip
+import hashlib
 import io
-import tarfile
+import json
+import math
 import warnings
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,14 +20,13 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from colorcli.errors import UsageError
+from colorcli.train.listing import PHOTO_ENDINGS as PHOTO_ENDINGS  # for those who take any folder of photos
+from colorcli.train.sources import Member, members
 
-PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-_SHARD_ENDINGS = (".tar", ".tar.gz", ".tgz")
-_MASK_ENDING = ".mask.png"
-_CLASS_ENDING = ".cls"  # WebDataset's: the class as a number or a name
+SMALLEST_REGION = 0.75  # a crop covers at least this part of a picture's side
+_GRAY_SOURCE = "gray="
 _LONGEST_ASPECT = 2.0  # wider or taller pictures are cropped to this around their centre
 _READ_AHEAD = 256  # pictures read before they are decoded
-_HELD_OUT = 50  # without an index, every 50th name (by its checksum) is for validation
 _GRAY_SPREAD = 2.0  # 8-bit steps between the largest and smallest of R, G, B; JPEG noise of a gray photo is below
 
 
@@ -40,6 +37,8 @@ class Example:
     rgb: Tensor  # (3, h, w) uint8
     label: int = -1  # index into Photos.classes
     mask: Tensor | None = None  # (1, h, w) uint8, 0 or 255
+    gray: bool = False  # of "unpaired": belongs to the gray domain
+    name: str = ""  # inside its source
 
     def to(self, device: torch.device) -> Example:
         """The same on another device."""
@@ -49,12 +48,13 @@ class Example:
 
 @dataclass(slots=True)
 class Photos:
-    """Pictures in memory. damaged: names and reasons of what could not be read."""
+    """Pictures in memory."""
 
     train: list[Example] = field(default_factory=list)
     validation: list[Example] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)  # names and reasons of what could not be read
     classes: tuple[str, ...] = ()  # names of the labels, sorted
+    gray: int = 0  # of "photos": how many were left out because they say nothing of colour
 
     def to(self, device: torch.device) -> Photos:
         """The same pictures on another device."""
@@ -62,21 +62,28 @@ class Photos:
             self, train=[e.to(device) for e in self.train], validation=[e.to(device) for e in self.validation]
         )
 
+    def identity(self) -> str:
+        """SHA-256 over the pictures' names inside their sources, their splits, labels and domains, in their order.
+
+        The sources' own places do not count, nor do pixels: a copy elsewhere, or decoded larger, is the same data.
+        """
+        digest = hashlib.sha256(json.dumps(self.classes).encode())
+        for split, examples in (("train", self.train), ("validation", self.validation)):
+            for example in examples:
+                digest.update(json.dumps([split, example.name, example.label, example.gray]).encode())
+        return digest.hexdigest()
+
+    def summary(self) -> str:
+        """One line for a person."""
+        parts = [f"{len(self.train):,} photos to train on", f"{len(self.validation):,} held out"]
+        parts += [f"{self.gray:,} gray and left out"] if self.gray else []
+        parts += [f"{len(self.damaged):,} damaged and left out"] if self.damaged else []
+        return ", ".join(parts)
+
 
 def is_gray(rgb: Tensor) -> bool:
     """Whether a picture, (3, h, w) uint8, says nothing of colour."""
     return float((rgb.amax(0) - rgb.amin(0)).float().mean()) <= _GRAY_SPREAD
-
-
-@dataclass(slots=True)
-class _Member:
-    """A file of a source, not yet read."""
-
-    name: str  # inside the source
-    read: Callable[[], bytes]
-    held_out: bool
-    label: str = ""
-    mask: Callable[[], bytes] | None = None
 
 
 def decode(data: bytes, side: int) -> Tensor:
@@ -116,138 +123,6 @@ def _fitted(picture: Image.Image, side: int, resampling: Image.Resampling) -> Im
     return picture.resize(size, resampling)
 
 
-def _index(stream: IO[bytes], shard: str) -> dict[str, tuple[str, str]]:
-    """Member -> split ("train" or "val") and label, of one shard, from an index.csv.gz."""
-    with gzip.open(stream, "rt", encoding="utf-8", newline="") as rows:
-        return {
-            row["member"]: (row["split"], f"{row['source']}/{row['label']}" if row.get("label") else "")
-            for row in csv.DictReader(rows)
-            if row["shard"] == shard
-        }
-
-
-def _chosen(name: str) -> bool:
-    """Whether a picture without an index is for validation."""
-    return zlib.crc32(name.encode(errors="surrogateescape")) % _HELD_OUT == 0
-
-
-def _is_photo(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in PHOTO_ENDINGS and not name.endswith(_MASK_ENDING)
-
-
-def _in_shard(shard: IO[bytes], index: dict[str, tuple[str, str]]) -> Iterator[_Member]:
-    """The pictures of a shard, with what stands beside them under the same key (WebDataset's layout)."""
-    beside: dict[str, bytes] = {}  # masks and classes of the current key, whichever comes first
-    pending: list[_Member] = []
-    key = ""
-
-    def finished() -> Iterator[_Member]:
-        for member in pending:
-            if (mask := beside.get(_MASK_ENDING)) is not None:
-                member.mask = partial(bytes, mask)
-            if _CLASS_ENDING in beside:
-                member.label = beside[_CLASS_ENDING].decode(errors="replace").strip()
-            yield member
-        pending.clear()
-        beside.clear()
-
-    with tarfile.open(fileobj=shard, mode="r|*") as members:
-        for item in members:
-            stream = members.extractfile(item) if item.isfile() else None
-            if stream is None:
-                continue
-            path = PurePosixPath(item.name)
-            ending = next((e for e in (_MASK_ENDING, _CLASS_ENDING) if item.name.endswith(e)), path.suffix)
-            if (found := item.name.removesuffix(ending)) != key:
-                yield from finished()
-                key = found
-            if ending in (_MASK_ENDING, _CLASS_ENDING):
-                beside[ending] = stream.read()
-            elif _is_photo(item.name):
-                split, label = index.get(item.name, ("", ""))
-                held_out = split == "val" if split else path.parts[0] == "val" or _chosen(item.name)
-                folder = path.parent.name if path.parent.name not in ("", "train", "val") else ""
-                pending.append(_Member(item.name, partial(bytes, stream.read()), held_out, label or folder))
-    yield from finished()
-
-
-def _in_folder(source: Path) -> Iterator[_Member]:
-    for path in sorted(source.rglob("*")):
-        if path.name.endswith(_SHARD_ENDINGS):
-            yield from _members(str(path))
-        if not _is_photo(path.name) or not path.is_file():
-            continue
-        name = path.relative_to(source).as_posix()
-        mask = path.with_name(path.stem + _MASK_ENDING)
-        yield _Member(
-            name,
-            path.read_bytes,
-            _chosen(name),
-            path.parent.name if path.parent != source else "",
-            mask.read_bytes if mask.is_file() else None,
-        )
-
-
-def _remote(source: str) -> Iterator[_Member]:
-    """Pictures and shards under a URL that fsspec knows (s3://, gs://, memory://, https://, ...)."""
-    import fsspec
-
-    try:
-        system, root = fsspec.core.url_to_fs(source)
-    except (ImportError, ValueError) as error:
-        raise UsageError(f"cannot read {source}: {error}") from None
-    if not system.exists(root):
-        raise UsageError(f"{source} does not exist")
-    for path in sorted(system.find(root)) if system.isdir(root) else [root]:
-        name = path.removeprefix(root).lstrip("/") or PurePosixPath(path).name
-        if path.endswith(_SHARD_ENDINGS):
-            beside = f"{path.rpartition('/')[0]}/index.csv.gz"
-            rows = _index(io.BytesIO(system.cat_file(beside)), name) if system.exists(beside) else {}
-            with system.open(path, "rb") as shard:
-                yield from _in_shard(shard, rows)
-        elif _is_photo(path):
-            mask = path.removesuffix(PurePosixPath(path).suffix) + _MASK_ENDING
-            yield _Member(
-                name,
-                partial(system.cat_file, path),
-                _chosen(name),
-                PurePosixPath(name).parent.name,
-                partial(system.cat_file, mask) if system.exists(mask) else None,
-            )
-
-
-def _members(source: str) -> Iterator[_Member]:
-    """Every picture of a folder, shard, single file or URL."""
-    if "://" in source:
-        yield from _remote(source)
-        return
-    path = Path(source)
-    if not path.exists():
-        raise UsageError(f"{source} does not exist")
-    if path.is_dir():
-        yield from _in_folder(path)
-    elif path.name.endswith(_SHARD_ENDINGS):
-        index = path.parent / "index.csv.gz"
-        rows = {}
-        if index.exists():
-            with index.open("rb") as stream:
-                rows = _index(stream, path.name)
-        with path.open("rb") as shard:
-            yield from _in_shard(shard, rows)
-    elif _is_photo(path.name):
-        yield _Member(path.name, path.read_bytes, False)
-    else:
-        raise UsageError(f"{source} is neither a folder of photos nor a tar shard")
-
-
-def _until_damage(source: str, damaged: list[str]) -> Iterator[_Member]:
-    """The members of a source up to where it cannot be read any further, which is noted in `damaged`."""
-    try:
-        yield from _members(source)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        damaged.append(f"{PurePosixPath(source).name}: the rest is unreadable: {type(error).__name__}: {error}")
-
-
 def read_photos(
     sources: Sequence[str | Path],
     side: int,
@@ -255,58 +130,102 @@ def read_photos(
     workers: int = 2,
     report: Callable[[int, int], None] | None = None,
 ) -> Photos:
-    """Every picture of the folders, shards and URLs, in a fixed order, short side at most `side`.
+    """Every picture of the folders, shards and URLs, in a fixed order, for crops of up to side x side pixels.
 
-    kind: what a batch will need (`Objective.data`): pictures without a label are left out of "labelled", without a mask
-    out of "masked". A label is the index's, WebDataset's .cls or the folder's name. A damaged picture is listed, never
-    fatal. report(read, damaged) is called now and then. No picture that can be used raises UsageError.
+    Short sides are at most side / SMALLEST_REGION, rounded up, so that no crop of that size is enlarged; this takes 1.8
+    times the memory that `side` itself would: 3 x 1.8 x side^2 bytes a square picture. Smaller pictures stay as they
+    are. A label is WebDataset's .cls, the index's or the folder's name; what is held out, an index or a top folder
+    (val, validation, test) says, otherwise the checksum of the name: one in fifty.
+
+    kind: what a batch will need (`Objective.data`):
+    "photos": gray pictures would teach that all is gray; they are left out and counted.
+    "unpaired": a source given as `gray=PATH` (folder, shard or URL; a path that begins so: `./gray=...`) is the gray
+        domain, whatever its tint, and all others are the colour domain. Without such a source every gray picture is of
+        the gray domain. That domain has no true colours to hold out: its pictures are trained on, except those that a
+        folder or an index holds out, which are left out.
+    "labelled", "masked": pictures without a label, or without a mask (NAME.mask.png), are left out.
+
+    A damaged picture, shard or index is listed in Photos.damaged, never fatal. report(read, damaged) is called now and
+    then. Errors: UsageError for a source that does not exist, for `gray=` with another kind, and where no picture can
+    be used.
     """
+    named = [_named(str(source)) for source in sources]
+    marked = any(gray for _, gray in named)
+    if marked and kind != "unpaired":
+        raise UsageError(f"{_GRAY_SOURCE}PATH is for methods that train on unpaired pictures; give the path alone")
     photos = Photos()
-    labels: list[str] = []  # of train and validation pictures, in the order of reading
-    kept: list[tuple[bool, Example]] = []
-
-    def attempt(member: _Member) -> tuple[_Member, Example | str]:
-        try:
-            mask = decode_mask(member.mask(), side) if kind == "masked" and member.mask else None
-            rgb = decode(member.read(), side)
-            if mask is not None and mask.shape[1:] != rgb.shape[1:]:
-                raise ValueError(f"the mask is {tuple(mask.shape[1:])}, the picture {tuple(rgb.shape[1:])}")
-            return member, Example(rgb, mask=mask)
-        except (OSError, ValueError) as error:
-            return member, f"{type(error).__name__}: {error}"
-
-    def wanted(member: _Member) -> bool:
-        return {"labelled": bool(member.label), "masked": member.mask is not None}.get(kind, True)
-
-    for source in map(str, sources):
-        members = filter(wanted, _until_damage(source, photos.damaged))
+    kept: list[tuple[Member, Example]] = []
+    for path, gray in named:
+        found = filter(partial(_wanted, kind), members(path, photos.damaged))
+        attempt = partial(_attempt, math.ceil(side / SMALLEST_REGION), kind, gray if marked else None)
         with ThreadPoolExecutor(workers) as pool:
-            while chunk := list(islice(members, _READ_AHEAD)):
-                for member, outcome in pool.map(attempt, chunk):
+            while chunk := list(islice(found, _READ_AHEAD)):
+                for member, outcome in zip(chunk, pool.map(attempt, chunk), strict=True):
                     if isinstance(outcome, str):
-                        photos.damaged.append(f"{PurePosixPath(source).name}/{member.name}: {outcome}")
+                        photos.damaged.append(f"{member.title}: {outcome}")
+                    elif outcome.gray and kind == "photos":
+                        photos.gray += 1
                     else:
-                        kept.append((member.held_out, outcome))
-                        labels.append(member.label)
+                        kept.append((member, outcome))
                 if report:
                     report(len(kept), len(photos.damaged))
     if kind == "labelled":
-        photos.classes = tuple(sorted(set(labels)))
+        photos.classes = tuple(sorted({member.label for member, _ in kept}))
         number = {name: index for index, name in enumerate(photos.classes)}
-        kept = [(out, replace(e, label=number[name])) for (out, e), name in zip(kept, labels, strict=True)]
-    photos.train = [example for held_out, example in kept if not held_out]
-    photos.validation = [example for held_out, example in kept if held_out]
-    if not photos.train and photos.validation:
-        photos.train.append(photos.validation.pop())  # the checksum held them all out
-    if not photos.validation and len(photos.train) > 1:
-        photos.validation.append(photos.train.pop())  # too few for the checksum to have chosen one
-    if not photos.train:
-        need = {"labelled": " with a label", "masked": " with a mask (NAME.mask.png)"}.get(kind, "")
-        where = ", ".join(map(str, sources))
-        raise UsageError(f"no readable photo{need} in {where} ({len(photos.damaged)} damaged)")
+        kept = [(member, replace(example, label=number[member.label])) for member, example in kept]
+    _split(photos, kept)
+    _refuse_nothing(photos, sources, kind, marked)
     return photos
 
 
-def describe(photos: Photos) -> dict[str, Any]:
-    """Numbers for the log."""
-    return {"train": len(photos.train), "validation": len(photos.validation), "damaged": len(photos.damaged)}
+def _named(source: str) -> tuple[str, bool]:
+    """A source's path, and whether the person named it the gray domain."""
+    return source.removeprefix(_GRAY_SOURCE), source.startswith(_GRAY_SOURCE)
+
+
+def _wanted(kind: str, member: Member) -> bool:
+    return {"labelled": bool(member.label), "masked": member.mask is not None}.get(kind, True)
+
+
+def _attempt(side: int, kind: str, gray: bool | None, member: Member) -> Example | str:
+    """The picture, or why it cannot be read. gray: its domain, where the person named it."""
+    try:
+        mask = decode_mask(member.mask(), side) if kind == "masked" and member.mask else None
+        rgb = decode(member.read(), side)
+        if mask is not None and mask.shape[1:] != rgb.shape[1:]:
+            raise ValueError(f"the mask is {tuple(mask.shape[1:])}, the picture {tuple(rgb.shape[1:])}")
+    except (OSError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    if gray is None:
+        gray = kind in ("photos", "unpaired") and is_gray(rgb)
+    return Example(rgb, mask=mask, gray=gray, name=member.name)
+
+
+def _split(photos: Photos, kept: Sequence[tuple[Member, Example]]) -> None:
+    for member, example in kept:
+        if example.gray:
+            if not member.held_out:
+                photos.train.append(example)
+        elif member.chosen if member.held_out is None else member.held_out:
+            photos.validation.append(example)
+        else:
+            photos.train.append(example)
+    coloured = [index for index, example in enumerate(photos.train) if not example.gray]
+    if not coloured and photos.validation:
+        photos.train.append(photos.validation.pop())  # the checksum held them all out
+    if not photos.validation and len(coloured) > 1:
+        photos.validation.append(photos.train.pop(coloured[-1]))  # too few for the checksum to have chosen one
+
+
+def _refuse_nothing(photos: Photos, sources: Sequence[str | Path], kind: str, marked: bool) -> None:
+    where = ", ".join(map(str, sources))
+    damaged = f"({len(photos.damaged)} damaged)" + (f"; the first: {photos.damaged[0]}" if photos.damaged else "")
+    if photos.gray and not photos.train:
+        raise UsageError(f"every readable photo in {where} is gray ({photos.gray}): there is no colour to learn")
+    if not photos.train:
+        need = {"labelled": " with a label", "masked": " with a mask (NAME.mask.png)"}.get(kind, "")
+        raise UsageError(f"no readable photo{need} in {where} {damaged}")
+    if all(example.gray for example in photos.train):
+        raise UsageError(f"every training photo in {where} is of the gray domain: there is no colour to learn")
+    if marked and not any(example.gray for example in photos.train):
+        raise UsageError(f"no readable photo to train on in the {_GRAY_SOURCE} sources of {where} {damaged}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from colorcli.errors import UsageError
+from colorcli.train import crops as crops_module
 from colorcli.train.crops import Crops
-from colorcli.train.data import Example
+from colorcli.train.data import Example, read_photos
 
 Picture = Callable[..., Tensor]
 
@@ -129,14 +132,54 @@ def test_labels_and_masks_go_with_the_crop() -> None:
     assert set(batch["mask"].unique().tolist()) == {0.0, 1.0}
 
 
+def test_crops_of_the_side_that_was_read_for_are_not_enlarged(
+    tmp_path: Path, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the contract of read_photos' side: every region, before it is stretched, has that side or more."""
+    (tmp_path / "a.png").write_bytes(encoded(0, 90, 120))
+    photos = read_photos([tmp_path], 46)
+    regions: list[tuple[int, ...]] = []
+    original = crops_module.F.interpolate
+
+    def watched(region: Tensor, *rest: Any, **options: Any) -> Tensor:
+        regions.append(tuple(region.shape[2:]))
+        return original(region, *rest, **options)
+
+    monkeypatch.setattr(crops_module.F, "interpolate", watched)
+    Crops(photos.train, 0).batch(200, 46)
+    assert len(regions) == 200
+    assert 46 <= min(min(region) for region in regions) <= 48  # the smallest are drawn
+    assert max(max(region) for region in regions) > 60
+
+
+def test_fitting_counts_what_a_batch_can_take(picture: Picture) -> None:
+    """Oracle: the short sides by hand, each domain's own; a size that none has is the one that batch refuses."""
+    sizes = [(16, 40), (20, 16), (24, 24), (15, 99)]
+    crops = _crops([picture(seed, *size) for seed, size in enumerate(sizes)], 0)
+    assert [crops.fitting(size) for size in (15, 16, 17, 25)] == [{"rgb": 4}, {"rgb": 3}, {"rgb": 1}, {"rgb": 0}]
+    with pytest.raises(UsageError, match="no training photo has a short side of 25 pixels or more"):
+        crops.batch(1, 25)
+    examples = [Example(picture(seed, *size), gray=seed < 2) for seed, size in enumerate(sizes)]
+    crops = Crops(examples, 0, "unpaired")
+    assert crops.fitting(17) == {"rgb": 1, "gray": 0}
+    with pytest.raises(UsageError):
+        crops.batch(1, 17)
+    examples = [Example(picture(seed, *size)) for seed, size in enumerate(sizes)]
+    assert Crops(examples, 0, "unpaired").fitting(16) == {"rgb": 3, "gray": 3}
+
+
 def test_unpaired_domains(picture: Picture) -> None:
-    """Oracle: gray pictures, where there are any, are the gray domain and never the colour one; where there are none
-    both domains are the same pictures in an order of their own; only gray ones raise UsageError."""
-    gray = [Example(torch.full((3, 24, 24), 50 + 40 * i, dtype=torch.uint8)) for i in range(3)]
+    """Oracle: pictures of the gray domain, whatever their tint, are never in the colour one; where there are none both
+    domains are the same pictures in an order of their own; only such ones raise UsageError."""
+    plain = [torch.full((3, 24, 24), 50 + 40 * i, dtype=torch.uint8) for i in range(3)]
+    sepia = torch.tensor([200, 160, 90], dtype=torch.uint8)[:, None, None].expand(3, 24, 24).contiguous()
+    gray = [Example(rgb, gray=True) for rgb in (*plain, sepia)]
     colour = [Example(picture(seed)) for seed in range(3)]
-    batch = Crops([*gray, *colour], 0, "unpaired").batch(6, 16)
-    assert float((batch["gray"].amax(1) - batch["gray"].amin(1)).max()) == 0
-    assert float((batch["rgb"].amax(1) - batch["rgb"].amin(1)).flatten(1).mean(1).min()) > 0.05
+    batch = Crops([*gray, *colour], 0, "unpaired").batch(8, 16)
+    assert {tuple((255 * crop[:, 8, 8]).round().long().tolist()) for crop in batch["gray"]} == {
+        tuple(example.rgb[:, 0, 0].tolist()) for example in gray
+    }
+    assert float(batch["rgb"].flatten(2).std(2).mean(1).min()) > 0.01  # none of the plain ones
     batch = Crops(colour, 0, "unpaired").batch(6, 16)
     assert float((batch["gray"].amax(1) - batch["gray"].amin(1)).flatten(1).mean(1).min()) > 0.05
     assert not torch.equal(batch["gray"], batch["rgb"])

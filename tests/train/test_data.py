@@ -1,4 +1,4 @@
-"""Training pictures: read from folders, shards and URLs."""
+"""Training pictures: decoded, told apart and split, from folders, shards and URLs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorcli.errors import UsageError
-from colorcli.train.data import Photos, decode, is_gray, read_photos
+from colorcli.train.data import Example, Photos, decode, is_gray, read_photos
 
 Encoded = Callable[..., bytes]
 Picture = Callable[..., Tensor]
@@ -63,6 +63,15 @@ def test_folders_and_shards(tmp_path: Path, encoded: Encoded, picture: Picture, 
         tuple(picture(seed).flatten().tolist()) for seed in (0, 2)
     }
     assert torch.equal(photos.validation[0].rgb, picture(1))
+
+
+@pytest.mark.parametrize(("side", "expected"), [(45, (60, 80)), (46, (62, 83)), (68, (90, 120)), (500, (90, 120))])
+def test_the_smallest_region_fills_the_largest_crop(
+    tmp_path: Path, encoded: Encoded, side: int, expected: tuple[int, int]
+) -> None:
+    """Oracle: side / 0.75, rounded up, by hand, and the other side in proportion; never above the file's own."""
+    photos = read_photos([_folder(tmp_path / "f", {"a.png": encoded(0, 90, 120)})], side)
+    assert tuple(photos.train[0].rgb.shape) == (3, *expected)
 
 
 def test_several_sources_keep_their_order(tmp_path: Path, encoded: Encoded, picture: Picture) -> None:
@@ -158,17 +167,14 @@ def test_cut_shard_gives_what_is_before_the_cut(tmp_path: Path, ending: str) -> 
 
 
 def test_what_is_no_source(tmp_path: Path) -> None:
-    """Oracle: the contract: missing, of another kind, and without any photo; UsageError by name."""
+    """Oracle: the contract: missing, and without any photo; UsageError by name, and with what was damaged."""
     with pytest.raises(UsageError, match=r"gone does not exist"):
         read_photos([tmp_path / "gone"], 64)
-    (tmp_path / "film.mp4").write_bytes(b"film")
-    with pytest.raises(UsageError, match=r"film\.mp4 is neither a folder of photos nor a tar shard"):
-        read_photos([tmp_path / "film.mp4"], 64)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"no readable photo in .*empty \(0 damaged\)"):
         read_photos([tmp_path / "empty"], 64)
     (tmp_path / "empty" / "a.png").write_bytes(b"no")
-    with pytest.raises(UsageError, match=r"no readable photo in .*empty \(1 damaged\)"):
+    with pytest.raises(UsageError, match=r"no readable photo in .*empty \(1 damaged\); the first: empty/a\.png: "):
         read_photos([tmp_path / "empty"], 64)
     (tmp_path / "no.tar").write_bytes(b"no shard")
     with pytest.raises(UsageError, match=r"no readable photo in .*no\.tar \(1 damaged\)"):
@@ -322,17 +328,139 @@ def test_a_mask_of_another_shape_is_named(tmp_path: Path, encoded: Encoded) -> N
     assert "the mask is (24, 24), the picture (24, 30)" in photos.damaged[0]
 
 
-def test_what_is_no_remote_source() -> None:
-    """Oracle: the contract: UsageError by name for a missing path and for a protocol nobody knows."""
-    with pytest.raises(UsageError, match="memory://gone does not exist"):
-        read_photos(["memory://gone"], 64)
-    with pytest.raises(UsageError, match="cannot read nothing://at/all"):
-        read_photos(["nothing://at/all"], 64)
-
-
 def test_gray_pictures(picture: Picture) -> None:
     """Oracle: the contract: gray with a step of noise is gray, a painted field is not."""
     gray = torch.full((3, 8, 8), 100, dtype=torch.uint8)
     gray[0] += 2
     assert is_gray(gray)
     assert not is_gray(picture(0))
+
+
+def _tinted(level: int, tint: tuple[int, int, int] = (0, 0, 0)) -> bytes:
+    """A plain 24x24 PNG of one gray, or of a tone such as sepia."""
+    stream = io.BytesIO()
+    Image.new("RGB", (24, 24), tuple(level + t for t in tint)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+SEPIA = (60, 20, -40)
+
+
+def _levels(examples: list[Example]) -> list[int]:
+    """Where each plain picture's green is."""
+    return [int(e.rgb[1, 0, 0]) for e in examples]
+
+
+def test_gray_photos_are_left_out_and_counted(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: the contract: from training and validation, by count; a sepia one has colour; only gray ones are a
+    UsageError; "labelled" and "masked" keep them."""
+    gray = {f"c/{name}": _tinted(100) for name in (*TRAINED[:3], HELD_OUT)}
+    coloured = {"val/a.png": encoded(0), "c/x.png": encoded(1), "c/y.png": _tinted(100, SEPIA)}
+    folder = _folder(tmp_path / "f", gray | coloured)
+    photos = read_photos([folder], 64)
+    assert (len(photos.train), len(photos.validation), photos.gray) == (2, 1, 4)
+    assert photos.summary() == "2 photos to train on, 1 held out, 4 gray and left out"
+    labelled = read_photos([folder], 64, "labelled")
+    assert (len(labelled.train) + len(labelled.validation), labelled.gray) == (6, 0)
+    masked = read_photos([_folder(tmp_path / "m", _masked(gray))], 64, "masked")
+    assert (len(masked.train) + len(masked.validation), masked.gray) == (4, 0)
+    with pytest.raises(UsageError, match=r"every readable photo in .*g is gray \(4\): there is no colour to learn"):
+        read_photos([_folder(tmp_path / "g", gray)], 64)
+
+
+@pytest.mark.parametrize("form", ["folder", "shard", "memory"])
+def test_a_named_gray_domain(tmp_path: Path, encoded: Encoded, form: str) -> None:
+    """Oracle: the contract: what `gray=` names is gray whatever its tint, the others are not, even a gray one; no gray
+    one is held out by its checksum, and one in `val` is left out."""
+    scans = {HELD_OUT: _tinted(100, SEPIA), TRAINED[0]: _tinted(110, SEPIA), "val/a.png": _tinted(120)}
+    if form == "memory":
+        import fsspec
+
+        for name, data in scans.items():
+            fsspec.filesystem("memory").pipe(f"/scans/{name}", data)
+        source = "memory://scans"
+    else:
+        source = str(_folder(tmp_path / "s", scans) if form == "folder" else _shard(tmp_path / "s.tar", scans))
+    coloured = _folder(tmp_path / "c", {"1.png": encoded(0), "2.png": _tinted(90), "val/3.png": encoded(1)})
+    photos = read_photos([f"gray={source}", coloured], 64, "unpaired")
+    assert sorted(_levels([e for e in photos.train if e.gray])) == [120, 130]
+    assert [e.name for e in photos.train if not e.gray] == ["1.png", "2.png"]
+    assert [(e.name, e.gray) for e in photos.validation] == [("val/3.png", False)]
+    assert not photos.damaged
+
+
+def test_gray_domain_without_a_name(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: the contract: gray pictures are the gray domain, sepia is not; the picture held out for want of another
+    one has colour."""
+    files = {"1.png": _tinted(100), "2.png": _tinted(100, SEPIA), "3.png": encoded(0), "4.png": _tinted(50)}
+    photos = read_photos([_folder(tmp_path / "f", files)], 64, "unpaired")
+    assert [(e.name, e.gray) for e in photos.train] == [("1.png", True), ("2.png", False), ("4.png", True)]
+    assert [(e.name, e.gray) for e in photos.validation] == [("3.png", False)]
+
+
+def test_domains_that_cannot_be_trained_on(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: the contract: `gray=` for another kind, no colour, and no scan that can be read; UsageError."""
+    coloured = _folder(tmp_path / "c", {"1.png": encoded(0)})
+    empty = _folder(tmp_path / "e", {"1.png": b"no"})
+    for kind in ("photos", "labelled", "masked"):
+        with pytest.raises(UsageError, match="gray=PATH is for methods that train on unpaired pictures"):
+            read_photos([coloured, f"gray={coloured}"], 64, kind)
+    with pytest.raises(UsageError, match="of the gray domain: there is no colour to learn"):
+        read_photos([f"gray={coloured}"], 64, "unpaired")
+    with pytest.raises(UsageError, match=r"no readable photo to train on in the gray= .*\(1 damaged\); the first: e/1"):
+        read_photos([coloured, f"gray={empty}"], 64, "unpaired")
+
+
+def test_identity_is_of_the_names_splits_and_labels(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: the contract: the same for a copy elsewhere and for another size; another one for each of a name, a
+    split, a label, a domain, a further picture, and the order of the sources."""
+    files = {f"{kind}/{name}": encoded(seed) for seed, kind in enumerate("ab") for name in TRAINED[:3]}
+
+    def identity(folder: str, files: dict[str, bytes], kind: str = "labelled", side: int = 64) -> str:
+        return read_photos([_folder(tmp_path / folder, files)], side, kind).identity()
+
+    first = identity("one", files)
+    assert len(first) == 64
+    assert identity("copy", files) == first
+    assert identity("one", {}, side=12) == first
+    moved = dict(list(files.items())[1:])
+    others = [
+        identity("name", moved | {"a/other.png": encoded(0)}),
+        identity("label", moved | {f"b/{TRAINED[4]}": encoded(0)}),
+        identity("class", {name.replace("b/", "c/"): data for name, data in files.items()}),
+        identity("split", moved | {f"val/a/{TRAINED[0]}": encoded(0)}),
+        identity("more", files | {"b/more.png": encoded(9)}),
+        identity("one", {}, kind="photos"),
+    ]
+    assert len({first, *others}) == 7
+    one, more = tmp_path / "one", tmp_path / "more"
+    assert read_photos([one, more], 64).identity() != read_photos([more, one], 64).identity()
+    rgb = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    single = {Photos([Example(rgb, name="a", gray=gray)]).identity() for gray in (False, True)}
+    assert len(single) == 2
+
+
+def test_damage_in_a_remote_source_does_not_end_the_run(
+    tmp_path: Path, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: house rule 10, for an error that is no OSError in one picture and one whole source."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class BackEndError(Exception):
+        pass
+
+    def refuse(*_: object, **__: object) -> bytes:
+        raise BackEndError("slow down")
+
+    _read_from(tmp_path, "remote", {TRAINED[0]: encoded(0), TRAINED[1]: encoded(1)}, "photos")
+    near = _folder(tmp_path / "near", {TRAINED[2]: encoded(2)})
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryFileSystem, "cat_file", refuse)
+        photos = read_photos(["memory://src", near], 64)
+        names = [f"src/{name}" for name in sorted(TRAINED[:2])]
+        assert photos.damaged == [f"{name}: OSError: BackEndError: slow down" for name in names]
+        assert photos.summary() == "1 photos to train on, 0 held out, 2 damaged and left out"
+    monkeypatch.setattr(MemoryFileSystem, "find", refuse)
+    photos = read_photos(["memory://src", near], 64)
+    assert photos.damaged == ["memory://src: cannot be listed: OSError: BackEndError: slow down"]
+    assert len(photos.train) == 1
