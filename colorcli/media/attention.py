@@ -11,10 +11,11 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
-from colorcli.media.places import whole_files
+from colorcli.media.places import part_path, whole_files
 from colorcli.media.recombination import enlarge
+from colorcli.media.sources import without_paths
+from colorcli.media.unwritable import unwritable, write_failure
 
 _LONGEST = 1024  # pixels: the map itself is much coarser
 
@@ -26,7 +27,7 @@ def attention_map(
     """Write a map of the photo's size, its long side at most 1024 pixels, as a PNG.
 
     attention: (h, w), 0..1. colors: (256, 3) sRGB, from low to high. The file appears under its name when the block
-    ends well, so that a photo that fails there has none. Errors: PhotoError.
+    ends well, so that a photo that fails there has none. Errors: as of `unwritable`.
     """
     scale = min(1.0, _LONGEST / max(header.width, header.height))
     width, height = (max(1, round(side * scale)) for side in (header.width, header.height))
@@ -38,5 +39,6 @@ def attention_map(
             picture.pngsave(os.fsencode(part), keep="none")
             yield
     except (OSError, pyvips.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no space, or no permission"
-        raise PhotoError(f"the attention map {target} cannot be written ({reason}); check that folder") from error
+        told = error.strerror if isinstance(error, OSError) else write_failure(without_paths(error, part_path(target)))
+        reason = told or "no space, or no permission"
+        raise unwritable(f"the attention map {target}", target, reason) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,11 @@ from colorcli.media.places import comparison_path, held_path, part_path, results
 from colorcli.media.recombination import recombine
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
 from colorcli.media.tiff_tags import add_exif, described, exif_of_tiff
+from colorcli.media.unwritable import unwritable, write_failure
 
 _COMPARE_WIDTH = 2000  # pixels, both pictures together
 _COMPARE_GAP = 8  # white pixels between them
 _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
-# Not "unable to write": pngsave also says that when its source breaks off.
-_WRITE_FAILURE = re.compile(r"(?:write error|write failed|unable to open for write)\nsystem error: (.+)")
 _LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned
 _NAMED = 6  # tags in one note
 _HELD_IN_MEMORY = 100_000_000  # bytes; while a photo of more than 50 megapixels is turned, it lies on disk
@@ -62,7 +60,7 @@ def write_result(
 
     slope, offset: (h, w, 2), chroma = slope * L + offset, spread over the photo; gamut: as `gamut_by_taxicab` takes.
     Returns notes for a person: what the target's format could not hold. Nothing is left behind on failure.
-    Errors: PhotoError.
+    Errors: PhotoError; ColorizeError where no result can be written any more, as on a full disk.
     """
     source = open_source(job.source, max_pixels=0)  # judged when it was read
     header, orientation, notes = source.header, source.orientation, list(source.notes)
@@ -92,15 +90,12 @@ def write_result(
     except VIPS_ERRORS as error:
         held = held_path(job.target)
         paths = (job.source, held, part_path(job.target), part_path(comparison_path(job.target)))
-        failure = _WRITE_FAILURE.search(without_paths(error, *paths))
-        raise PhotoError(_unwritable(failure[1]) if failure else plain_reason(error, *paths)) from error
+        if failure := write_failure(without_paths(error, *paths)):
+            raise unwritable("the result", job.target, failure) from error
+        raise PhotoError(plain_reason(error, *paths)) from error
     except OSError as error:
-        raise PhotoError(_unwritable(error.strerror or str(error))) from error
+        raise unwritable("the result", job.target, error.strerror or str(error)) from error
     return tuple(notes)
-
-
-def _unwritable(reason: str) -> str:
-    return f"the result cannot be written ({reason}); check the output folder and its free space"
 
 
 def target_format(target: Path, header: PhotoHeader) -> Format:

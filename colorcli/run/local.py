@@ -13,14 +13,15 @@ from typing import Any
 import pyvips
 import torch
 
-from colorcli.errors import ColorizeError
+from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
 from colorcli.media.places import held_path, part_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel, Stopped
-from colorcli.run.ledger import Ledger, Mark, Standing
+from colorcli.run.judge import Unchanged, judge
+from colorcli.run.ledger import Ledger, Mark
 from colorcli.stages.batch import Batcher
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
@@ -31,13 +32,6 @@ _AUTO_BATCH_GPU = 16
 _VERBOSE_TRACEBACK = 2
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """A job whose result is there already."""
-
-    job: Job
 
 
 Outcome = Finished | Failure | Unchanged
@@ -171,7 +165,7 @@ class LocalRun:
             except Stopped:
                 pass
             except BaseException as error:
-                self._fatal = error
+                self._fatal = self._fatal or error  # the others break because of the first
                 self.stop()
             finally:
                 self._outcomes.close()
@@ -212,11 +206,13 @@ class LocalRun:
 
     def _decode(self, job: Job) -> Iterator[Photo | Outcome]:
         judged = judge(job, self._ledger, self._overwrite)
-        if isinstance(judged, Mark):
-            self._marks[job] = judged
-            yield decode(job, self._size, self._method.spec.multiple, self._max_pixels)
-        else:
+        if not isinstance(judged, Mark):
             yield judged
+            return
+        decoded = decode(job, self._size, self._method.spec.multiple, self._max_pixels)
+        if isinstance(decoded, Photo):
+            self._marks[job] = judged
+        yield decoded
 
     def _group(self) -> None:
         batcher = self._batcher
@@ -240,7 +236,15 @@ class LocalRun:
         def exactly(*given: Any) -> torch.Tensor:
             return _asked(self._loaded_exactly(), attends)(*given)
 
-        yield from infer(batch, _asked(self._method, attends), exactly, self._say, self._shrink)
+        ended = {photo.job for photo in batch.photos}  # those without colour: they need no mark any more
+        try:
+            for made in infer(batch, _asked(self._method, attends), exactly, self._say, self._shrink):
+                if isinstance(made, Colored):
+                    ended.remove(made.photo.job)
+                yield made
+        finally:
+            for job in ended:
+                del self._marks[job]
 
     def _shrink(self, photos: int) -> None:
         self._batcher.size = min(self._batcher.size, photos)
@@ -253,29 +257,24 @@ class LocalRun:
 
     def _encode(self, colored: Colored) -> Iterator[Outcome]:
         job = colored.photo.job
-        before = self._ledger.begin(job, self._marks.pop(job))
-        outcome = encode(colored, self._options)
+        try:
+            before = self._ledger.begin(job, self._marks.pop(job))
+        except PhotoError as error:
+            yield Failure(job.name, "encode", str(error))
+            return
+        try:
+            outcome = encode(colored, self._options)
+        except BaseException:
+            with suppress(
+                ColorizeError
+            ):  # on a full disk the ledger cannot note it; the first error is the one to tell
+                self._ledger.abandon(before)
+            raise
         if isinstance(outcome, Finished):
             self._ledger.finish(job)
         else:
-            self._ledger.abandon(job, before)
+            self._ledger.abandon(before)
         yield outcome
-
-
-def judge(job: Job, ledger: Ledger, overwrite: bool) -> Mark | Unchanged | Failure:
-    """What the ledger says of a job: the mark of its source if it is to be done."""
-    try:
-        standing, mark, path = ledger.look(job)
-    except OSError as error:
-        what = (
-            f"its hints {job.sidecar.name} cannot" if job.sidecar and error.filename == str(job.sidecar) else "cannot"
-        )
-        return Failure(job.name, "decode", f"{what} be read: {error.strerror or error}")
-    if standing is Standing.DONE:
-        return Unchanged(job)
-    if standing is Standing.FOREIGN and not overwrite:
-        return Failure(job.name, "decode", f"{path} exists and was not made by this tool from this photo: --overwrite")
-    return mark
 
 
 def _asked(method: LoadedMethod, attends: bool) -> Predict:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from colorcli.errors import PhotoError
+from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Failure, Job
 from colorcli.media.hints import open_hints
 from colorcli.media.results import target_format
 from colorcli.media.sources import open_source
+from colorcli.run.judge import Unchanged, judge
 from colorcli.run.ledger import Ledger, Mark
-from colorcli.run.local import Unchanged, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,13 @@ def preview(
 ) -> Iterator[Planned | Unchanged | Failure]:
     """One answer per job, in their order. Damage to the pixels is not seen: none is decoded, as `open_source` says."""
     for job in jobs:
-        judged = judge(job, ledger, overwrite)
-        yield _foretold(job, max_pixels) if isinstance(judged, Mark) else judged
+        try:
+            judged = judge(job, ledger, overwrite)
+            yield _foretold(job, max_pixels) if isinstance(judged, Mark) else judged
+        except ColorizeError:
+            raise
+        except Exception as error:  # that nobody foresaw: this photo's alone, as in a run
+            yield Failure(job.name, "decode", f"unexpected {type(error).__name__}: {error}")
 
 
 def _foretold(job: Job, max_pixels: int) -> Planned | Failure:

@@ -19,8 +19,9 @@ from colorcli.media.places import attention_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
 from colorcli.methods.spec import MethodSpec
+from colorcli.run.judge import Unchanged
 from colorcli.run.ledger import Ledger, copied_ledger, settings_key
-from colorcli.run.local import Engine, LocalRun, Say, Unchanged
+from colorcli.run.local import Engine, LocalRun, Say
 from colorcli.run.preview import Planned, preview
 
 

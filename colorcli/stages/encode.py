@@ -34,7 +34,8 @@ def _heat() -> NDArray[np.uint8]:
 def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
     """Recombine and write one photo, and where the network looked if that was asked for.
 
-    What cannot be written is a Failure and leaves nothing behind.
+    What cannot be written is a Failure and leaves nothing behind. Errors: ColorizeError where the disk is full or takes
+    no files: it would be every photo's failure.
     """
     job = colored.photo.job
     slope, offset = guide(colored.photo.lightness[None], colored.chroma[None])  # (1, 2, h, w)

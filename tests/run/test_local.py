@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -12,18 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 import torch
 from PIL import Image
 from torch import Tensor
 
-from colorcli.errors import WeightsError
+from colorcli.errors import ColorizeError, PhotoError, WeightsError
 from colorcli.items import Colored, Failure, Finished, Job
 from colorcli.loader import LoadedMethod
 from colorcli.media.places import comparison_path, held_path, part_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
+from colorcli.run.judge import Unchanged
 from colorcli.run.ledger import Ledger
-from colorcli.run.local import Engine, LocalRun, Outcome, Unchanged
+from colorcli.run.local import Engine, LocalRun, Outcome
+from colorcli.run.rows import Rows
 from colorcli.stages.encode import encode
 
 Auto = Callable[..., "object"]
@@ -457,7 +461,7 @@ def test_a_failed_writing_leaves_a_place_that_is_not_ours(
 ) -> None:
     """Oracle: after the failure a person puts their own file there; the next run must not replace it."""
     run = setting(1)
-    monkeypatch.setattr("colorcli.media.results.pyvips.Image.pngsave", _disk_full, raising=False)
+    monkeypatch.setattr("colorcli.media.results.pyvips.Image.pngsave", _refused, raising=False)
     outcomes = run.run()
     assert _names(outcomes, Failure) == ["00.png"]
     monkeypatch.undo()
@@ -467,8 +471,121 @@ def test_a_failed_writing_leaves_a_place_that_is_not_ours(
     assert run.jobs[0].target.read_bytes() == b"theirs"
 
 
-def _disk_full(*_: object, **__: object) -> None:
-    raise OSError(28, "No space left on device")
+def _refused(*_: object, **__: object) -> None:
+    raise OSError(5, "Input/output error")
+
+
+def _marks_left(run: LocalRun) -> list[Outcome]:
+    outcomes = list(run)
+    assert run._marks == {}
+    return outcomes
+
+
+def test_failed_photos_leave_no_mark(setting: Callable[[int], _Setting], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the engine's own table is empty after failures of decoding, of the network in each of its ways, and of
+    the writing: memory does not grow with the number of photos."""
+    run = setting(8)
+    run.jobs[0].source.write_bytes(b"no picture")
+    calls = itertools.count()
+
+    def predict(lightness: Tensor) -> Tensor:
+        call = next(calls)
+        if call == 0:
+            raise ZeroDivisionError("a defect")
+        if call == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return _plain(lightness)
+
+    outcomes = run.run(predict, take=_marks_left)
+    assert len(outcomes) == 8 and len(_names(outcomes, Failure)) == 3
+    monkeypatch.setattr("colorcli.media.results.pyvips.Image.pngsave", _refused, raising=False)
+    for photo in run.out.glob("*.png"):
+        photo.unlink()
+    assert len(_names(run.run(take=_marks_left), Failure)) == 8
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a defect"), MemoryError("no room")])
+def test_a_defect_while_writing_is_told_and_leaves_no_claim(
+    error: Exception, setting: Callable[[int], _Setting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: one photo's Failure, no row that is begun, and a file that a person puts there is theirs."""
+
+    def broken(*_: object) -> None:
+        raise error
+
+    run = setting(1)
+    monkeypatch.setattr("colorcli.stages.encode.write_result", broken)
+    (failure,) = run.run()
+    assert isinstance(failure, Failure) and failure.stage == "encode" and str(error) in failure.reason
+    monkeypatch.undo()
+    run.jobs[0].target.write_bytes(b"theirs")
+    (failure,) = run.run()
+    assert isinstance(failure, Failure) and "--overwrite" in failure.reason
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+@pytest.mark.parametrize("library", ["system", "libvips"])
+def test_a_full_disk_ends_the_run(
+    code: int, library: str, setting: Callable[[int], _Setting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: one error that is no photo's, with the system's words and what to do, after the outcomes of those that
+    were written; nothing else lies there, and the rest is made by the next run."""
+    calls = itertools.count()
+    write = pyvips.Image.pngsave
+
+    def save(image: pyvips.Image, *given: object, **options: object) -> None:
+        if next(calls) >= 3:
+            words = os.strerror(code)
+            raise (
+                OSError(code, words) if library == "system" else pyvips.Error("", f"write error\nsystem error: {words}")
+            )
+        write(image, *given, **options)
+
+    told: list[Outcome] = []
+
+    def take(stream: LocalRun) -> list[Outcome]:
+        told.extend(stream)
+        return told
+
+    run = setting(40)
+    monkeypatch.setattr(pyvips.Image, "pngsave", save, raising=False)
+    with pytest.raises(ColorizeError, match=rf"{os.strerror(code)}.*make room") as caught:
+        run.run(take=take)
+    assert caught.value.exit_code == 1
+    assert len(told) == 3 == len(_names(told, Finished))
+    assert sorted(path.name for path in run.out.glob("*.png")) == _names(told, Finished)
+    assert not list(run.out.glob(".*.part")) and _stage_threads() == []
+    monkeypatch.undo()
+    assert len(_names(run.run(), Finished)) == 37
+
+
+def test_a_ledger_that_takes_no_notes_ends_the_run(
+    setting: Callable[[int], _Setting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: sqlite's own limit of pages, as on a full disk: one error, as what it is; nothing is to be removed."""
+    run = setting(40)
+
+    def narrow(self: Rows, file: Path) -> None:
+        made(self, file)
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        self._connection.execute(f"PRAGMA max_page_count={pages + 1}")
+
+    made = Rows.__init__
+    monkeypatch.setattr(Rows, "__init__", narrow)
+    with pytest.raises(ColorizeError, match=r"ledger.*full.*free space") as caught:
+        run.run()
+    assert not isinstance(caught.value, PhotoError) and "remove" not in str(caught.value)
+    assert _stage_threads() == []
+
+
+def test_a_place_that_cannot_be_looked_at_is_no_fault_of_the_photo(setting: Callable[[int], _Setting]) -> None:
+    """Oracle: the system refuses a name of 300 bytes: the failure speaks of the result."""
+    run = setting(2)
+    run.jobs[1] = replace(run.jobs[1], target=run.out / ("n" * 296 + ".png"))
+    outcomes = run.run()
+    assert _names(outcomes, Finished) == ["00.png"]
+    (failure,) = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert failure.stage == "encode" and "the result cannot be written (File name too long)" in failure.reason
 
 
 def test_a_source_that_vanishes_is_a_failure(setting: Callable[[int], _Setting]) -> None:

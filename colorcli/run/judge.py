@@ -1,0 +1,34 @@
+"""What the ledger says of a job before it is begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from colorcli.errors import PhotoError
+from colorcli.items import Failure, Job
+from colorcli.run.ledger import Ledger, Mark, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A job whose result is there already."""
+
+    job: Job
+
+
+def judge(job: Job, ledger: Ledger, overwrite: bool) -> Mark | Unchanged | Failure:
+    """What the ledger says of a job: the mark of its source if it is to be done."""
+    try:
+        standing, mark, path = ledger.look(job)
+    except PhotoError as error:
+        return Failure(job.name, "encode", str(error))
+    except OSError as error:
+        what = (
+            f"its hints {job.sidecar.name} cannot" if job.sidecar and error.filename == str(job.sidecar) else "cannot"
+        )
+        return Failure(job.name, "decode", f"{what} be read: {error.strerror or error}")
+    if standing is Standing.DONE:
+        return Unchanged(job)
+    if standing is Standing.FOREIGN and not overwrite:
+        return Failure(job.name, "decode", f"{path} exists and was not made by this tool from this photo: --overwrite")
+    return mark
