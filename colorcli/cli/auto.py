@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from colorcli.run.preview import Planned
 
 _EXTENSIONS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
+_NAMED = 3  # unused drawings of hints in one line
 
 
 @reports_errors
@@ -83,10 +84,9 @@ def auto(
     if max_pixels < 0:
         raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
     dots = tuple(map(parse_dot, hint or ()))
-    found = discover(inputs, out, recursive=recursive, extension=_EXTENSIONS[format], compare=compare)
     verbosity = -1 if quiet else verbose
 
-    from colorcli.run.session import Request, open_run, rehearse
+    from colorcli.run.session import Request, check, open_run, rehearse
 
     request = Request(
         method=method,
@@ -107,6 +107,8 @@ def auto(
         seed=seed,
         verbosity=verbosity,
     )
+    check(request)  # whatever the files are like: there may be nothing to do
+    found = discover(inputs, out, recursive=recursive, extension=_EXTENSIONS[format], compare=compare)
     todo = [] if fail_fast and found.failures else found.jobs
     if dry_run:
         told = rehearse(todo, out, request, say if verbosity >= 0 else lambda _: None) if todo else iter(())
@@ -115,7 +117,7 @@ def auto(
         progress = Progress(len(found.jobs) + len(found.failures), verbosity)
         counts = {"done": 0, "unchanged": 0, "failed": 0}
         try:
-            _tell_skipped(found, progress.line if verbosity >= 1 else None, as_json)
+            _tell_skipped(found, progress.line, verbosity >= 1, as_json)
             for failure in found.failures:
                 _tell(failure, progress, counts, as_json)
             if todo:
@@ -130,9 +132,15 @@ def auto(
     raise typer.Exit(FAILED_FILES if counts["failed"] else 0)
 
 
-def _tell_skipped(found: Discovery, tell: Callable[[str], None] | None, as_json: bool) -> None:
+def _tell_skipped(found: Discovery, tell: Callable[[str], None], each: bool, as_json: bool) -> None:
+    from colorcli.media.discover import UNUSED_HINTS
+
+    unused = [skipped.name for skipped in found.skipped if skipped.reason == UNUSED_HINTS]
+    if unused and not each:
+        more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
+        tell(f"{len(unused)} .hints.png file(s) have no photo of their name: {', '.join(unused[:_NAMED])}{more}")
     for skipped in found.skipped:
-        if tell is not None:
+        if each:
             tell(f"{skipped.name}: skipped, {skipped.reason}")
         if as_json:
             typer.echo(json.dumps({"file": skipped.name, "state": "skipped", "reason": skipped.reason}))
@@ -151,7 +159,7 @@ def _tell(outcome: Outcome, progress: Progress, counts: dict[str, int], as_json:
 def _foretell(found: Discovery, told: Iterator[Planned | Outcome], as_json: bool, verbosity: int) -> dict[str, int]:
     """Tell what a run would do: failures and what is skipped on stderr, the rest on stdout."""
     counts = {"planned": 0, "unchanged": 0, "failed": 0}
-    _tell_skipped(found, say if verbosity >= 0 else None, as_json)
+    _tell_skipped(found, say if verbosity >= 0 else lambda _: None, verbosity >= 0, as_json)
     for outcome in chain(found.failures, told):
         entry, line = _entry(outcome)
         counts[entry["state"]] += 1

@@ -5,17 +5,20 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from colorcli.errors import UsageError
 from colorcli.items import Failure, Job
-from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS, result_extension
-from colorcli.media.places import ATTENTION, HINTS, LEDGER, hints_path, results_of
+from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS
+from colorcli.media.places import ATTENTION, HINTS, LEDGER
+from colorcli.media.sidecars import Sidecars
+from colorcli.media.targets import STAGE, Found, make_jobs
 
-_STAGE = "discover"
+UNUSED_HINTS = "colour hints, but no photo of that name"  # why a sidecar is in `Discovery.skipped`
+
 _BESIDE_PHOTOS = {HINTS: "colour hints, not a photo", ATTENTION: "an attention map, not a photo"}  # by ending
 _OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
 _IN_OUTPUT = "lies in the output folder"
@@ -39,14 +42,6 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A photo and its place below the output folder, before the extension is chosen."""
-
-    source: Path
-    relative: PurePosixPath
-
-
-@dataclass(frozen=True, slots=True)
 class _Input:
     """One thing to read; a pattern's matches come with their place below the output folder."""
 
@@ -67,16 +62,17 @@ class _Search:
 
     out: str  # resolved; never read
     recursive: bool
-    found: list[_Found] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     skipped: dict[Skipped, None] = field(default_factory=dict)  # a set that keeps its order
     folders: set[tuple[int, int]] = field(default_factory=set)  # device and inode: symlink loops end
     links: deque[_Folder] = field(default_factory=deque)  # walked last, so that no link hides the real folder
     sources: set[str] = field(default_factory=set)  # resolved: never replaced
     places: set[tuple[str, PurePosixPath]] = field(default_factory=set)  # resolved source and place: taken once
+    sidecars: Sidecars = field(default_factory=Sidecars)
 
     def fail(self, name: str, reason: str) -> None:
-        self.failures.append(Failure(name, _STAGE, reason))
+        self.failures.append(Failure(name, STAGE, reason))
 
     def skip(self, name: str, reason: str) -> None:
         self.skipped[Skipped(name, reason)] = None
@@ -115,7 +111,8 @@ def discover(
             _walk(folder, search)
     while search.links:
         _walk(search.links.popleft(), search)
-    return Discovery(_place(search, out, extension, compare), search.failures, list(search.skipped))
+    jobs, failures = make_jobs(search.found, search.sources, search.sidecars, out, extension, compare)
+    return Discovery(jobs, search.failures + failures, list(search.skipped))
 
 
 def _expand(inputs: Sequence[str], search: _Search) -> Iterator[_Input]:
@@ -203,7 +200,7 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
     elif suffix not in PHOTO_EXTENSIONS and path.is_file():
         search.fail(str(path), f"not a photo format ({suffix or 'no extension'}); expected {_expected()}")
     elif kind := _kind_beside_photos(path):  # `photos/*` names them too
-        search.skip(str(path), kind)
+        _skip_beside_photos(path, str(path), kind, search)
     else:
         _take(path, place, str(path), search)
 
@@ -211,6 +208,11 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
 def _kind_beside_photos(path: Path) -> str | None:
     """What a file is that has a photo's extension and is none; None for photos."""
     return next((kind for ending, kind in _BESIDE_PHOTOS.items() if path.name.lower().endswith(ending)), None)
+
+
+def _skip_beside_photos(path: Path, name: str, kind: str, search: _Search) -> None:
+    unused = path.name.lower().endswith(HINTS) and not search.sidecars.has_photo(path)
+    search.skip(name, UNUSED_HINTS if unused else kind)
 
 
 def _expected() -> str:
@@ -251,7 +253,7 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
     if not hidden and suffix in FILM_EXTENSIONS:
         search.fail(str(relative), "films are not supported yet")
     elif kind := _kind_beside_photos(path):
-        search.skip(str(relative), kind)
+        _skip_beside_photos(path, str(relative), kind, search)
     elif hidden or suffix not in PHOTO_EXTENSIONS:
         search.skip(str(relative), "a hidden file" if hidden else "not a photo")
     else:
@@ -276,41 +278,4 @@ def _take(path: Path, relative: PurePosixPath, name: str, search: _Search) -> No
     elif (resolved, relative) not in search.places:
         search.places.add((resolved, relative))
         search.sources.add(resolved)
-        search.found.append(_Found(path, relative))
-
-
-def _place(search: _Search, out: Path, extension: str | None, compare: bool) -> list[Job]:
-    """Targets: the stem with the new extension, full names where those meet; what still meets fails by name."""
-    targets = [_renamed(found, extension, full=False) for found in search.found]
-    meetings = Counter(targets)
-    targets = [
-        _renamed(found, extension, full=True) if meetings[target] > 1 else target
-        for found, target in zip(search.found, targets, strict=True)
-    ]
-    jobs: list[Job] = []
-    owners: dict[Path, Path] = {}
-    for found, target in zip(search.found, targets, strict=True):
-        claims = results_of(out / target, compare)
-        taken = next((path for path in claims if path in owners), None)
-        replaced = next((path for path in claims if os.path.realpath(path) in search.sources), None)
-        if taken is not None:
-            what = "result" if taken == claims[0] else "comparison"
-            reason = f"its {what} would be {taken}, as {owners[taken]}'s result or comparison is; colour them apart"
-            search.fail(str(found.source), reason)
-        elif replaced is not None:
-            what = "result" if replaced == claims[0] else "comparison"
-            reason = f"its {what} would replace the photo {replaced}; choose another output folder"
-            search.fail(str(found.relative), reason)
-        else:
-            owners |= dict.fromkeys(claims, found.source)
-            sidecar = hints_path(found.source)
-            given = sidecar if os.path.lexists(sidecar) else None  # what cannot be read fails with its photo
-            jobs.append(Job(found.source, claims[0], str(found.relative), given))
-    return jobs
-
-
-def _renamed(found: _Found, extension: str | None, *, full: bool) -> PurePosixPath:
-    chosen = result_extension(found.source) if extension is None else extension
-    if chosen.lower() == found.relative.suffix.lower():
-        return found.relative
-    return found.relative.with_name(found.relative.name + chosen) if full else found.relative.with_suffix(chosen)
+        search.found.append(Found(path, relative))

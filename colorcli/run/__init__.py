@@ -1,1 +1,7 @@
-"""Running the stages over many photos: the local engine, the ledger of finished work, the report."""
+"""Running the stages over many photos.
+
+    Request --session--> LocalRun (`local`: the stages as threads, `channel`: queues between them) --> Outcome per job
+
+`ledger` knows what was made before, in the table of `rows`; `judge` says what that means for a job. `preview` foretells
+a run from the ledger and the photos' headers; `doctor` examines what all of it stands on.
+"""

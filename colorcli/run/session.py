@@ -59,14 +59,26 @@ class _Prepared:
     settings: str  # the ledger's key
 
 
-def _prepare(request: Request, say: Say) -> _Prepared:
+def check(request: Request) -> None:
+    """UsageError for what can be told to be wrong without the files and the weights."""
+    _chosen(request)
+
+
+def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
     spec = METHODS[request.method]
     if spec.needs_reference:
-        raise UsageError(f"{spec.name} needs a reference photo: colorize exemplar")
+        able = ", ".join(other.name for other in METHODS if not other.needs_reference)
+        raise UsageError(
+            f"{spec.name} needs a reference photo, and this version has no command that takes one; choose -m {able}"
+        )
     _refuse_unable(spec, request)
-    torch.manual_seed(request.seed)
     device = choose_device(request.device)
-    dtype = choose_precision(request.precision, device, spec.half)
+    return spec, device, choose_precision(request.precision, device, spec.half)
+
+
+def _prepare(request: Request, say: Say) -> _Prepared:
+    spec, device, dtype = _chosen(request)
+    torch.manual_seed(request.seed)
 
     def load(precision: torch.dtype) -> LoadedMethod:
         return load_method(spec.name, weights=request.weights, device=device, dtype=precision)
@@ -109,16 +121,18 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
         raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
 
 
-def _asked_for(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> list[Job]:
+def _asked_for(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
-    unseen = 0 if METHODS[request.method].takes_hints else sum(job.sidecar is not None for job in jobs)
+    takes_hints, folder = METHODS[request.method].takes_hints, request.attention
+    unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
     if unseen:
         say(f"{request.method} takes no hints: {unseen} .hints.png file(s) left out")
-        jobs = [replace(job, sidecar=None) for job in jobs]
-    folder = request.attention
+    elif not request.hints and folder is None:
+        return jobs  # as they are: there may be a million
     return [
         replace(
             job,
+            sidecar=job.sidecar if takes_hints else None,
             dots=request.hints,
             attention=None if folder is None else attention_path(folder / job.target.relative_to(out)),
         )

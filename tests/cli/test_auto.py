@@ -109,6 +109,45 @@ def _tree(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-m", "nonsense"], "no method is called"),
+        (["-m", "color2embed"], "this version has no command"),
+        (["-d", "toaster"], "no device is called"),
+        (["--precision", "fp8"], "precision must be"),
+        (["--hint", "1,1,#ff0000"], "takes no hints"),
+        (["--save-attention", "maps"], "has no attention map"),
+    ],
+)
+@pytest.mark.parametrize("content", [None, b"", b"no picture"], ids=["no photo", "only a failure", "a photo"])
+def test_a_wrong_request_is_told_whatever_the_files(
+    content: bytes | None, options: list[str], words: str, tmp_path: Path, colorize: Call
+) -> None:
+    """Oracle: exit 2 of product.md, also where there is nothing to do or nothing but failures (exit 0 and 3 else)."""
+    (tmp_path / "in").mkdir()
+    if content is not None:
+        (tmp_path / "in" / "a.jpg").write_bytes(content)
+    for more in ([], ["--dry-run"]):
+        answer = colorize("auto", tmp_path / "in", "-o", tmp_path / "out", *options, *more)
+        assert answer.code == 2 and words in answer.err and "FAILED" not in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_drawings_without_a_photo_are_told_once(photos: Path, tmp_path: Path, auto: Call) -> None:
+    """Oracle: one line at the usual verbosity, with three of the names; at -v each in its own line; none under -q."""
+    for name in ("a", "b", "c", "d", "coffee"):
+        (photos / f"{name}.hints.png").write_bytes(b"drawing")
+    answer = auto(photos, "--fail-fast", out=tmp_path / "out")
+    (line,) = [line for line in answer.err.splitlines() if "no photo of th" in line]
+    assert line == (
+        "4 .hints.png file(s) have no photo of their name: a.hints.png, b.hints.png, c.hints.png and 1 more"
+    )
+    told = auto(photos, "-v", out=tmp_path / "out").err
+    assert told.count("no photo of that name") == 4 and "coffee.hints.png: skipped, colour hints, not a photo" in told
+    assert "no photo of" not in auto(photos, "-q", out=tmp_path / "out").err
+
+
 def test_dry_run_writes_nothing(photos: Path, tmp_path: Path, auto: Call) -> None:
     """Oracle: the file tree before and after; stdout lists each photo with its target, then the count."""
     (photos / "notes.txt").write_text("no photo")

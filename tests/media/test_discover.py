@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colorcli.errors import UsageError
-from colorcli.media.discover import Discovery, discover
+from colorcli.media.discover import UNUSED_HINTS, Discovery, discover
 from colorcli.media.places import LEDGER
+from colorcli.media.targets import folds
 
+_HINTS = "colour hints, not a photo"
 # The oracle of every test here is the contract in discover's docstring and product.md; all comparisons are exact.
 
 
@@ -142,7 +144,7 @@ def test_hidden_and_sidecars_are_skipped(tmp_path: Path) -> None:
     assert _skipped(found) == {
         "._c.jpg": "a hidden file",
         ".d.jpg.part": "a hidden file",
-        "e.hints.png": "colour hints, not a photo",
+        "e.hints.png": _HINTS,
     }
 
 
@@ -164,10 +166,66 @@ def test_named_sidecars_and_attention_maps_are_no_photos(tmp_path: Path) -> None
     for inputs in (named, [str(root / "*" / "*")]):
         found = discover(inputs, tmp_path / "out")
         assert [job.source.name for job in found.jobs] == ["a.jpg", "b.jpg"] and not found.failures
-        assert sorted(_skipped(found).values()) == ["an attention map, not a photo", *["colour hints, not a photo"] * 2]
+        assert sorted(_skipped(found).values()) == ["an attention map, not a photo", UNUSED_HINTS, _HINTS]
     # two sidecars of one name do not change where the photos' results lie
     assert _targets(discover(named, tmp_path / "out"), tmp_path / "out") == {"a.jpg": "a.jpg", "b.jpg": "b.jpg"}
     assert set(_reasons(discover([str(root / "none.hints.png")], tmp_path / "out"))) == {str(root / "none.hints.png")}
+
+
+def test_sidecars_are_found_whatever_their_case(tmp_path: Path) -> None:
+    names = ["a.jpg", "a.HINTS.PNG", "IMG_1.JPG", "img_1.Hints.png", "B.jpg", "b.jpg", "b.hints.png", "c.jpg", "c.png"]
+    root = _tree(tmp_path / "in", *names, "e\u0301.jpg", "\u00e9.hints.png", "gone.hints.png", "sub/A.Hints.png")
+    if len(list(root.iterdir())) < len(names) + 4:
+        pytest.skip("this file system folds case")
+    found = discover([str(root)], tmp_path / "out")
+    sidecars = {job.name: job.sidecar.name for job in found.jobs if job.sidecar}
+    assert sidecars == {
+        **{"a.jpg": "a.HINTS.PNG", "IMG_1.JPG": "img_1.Hints.png", "e\u0301.jpg": "\u00e9.hints.png"},
+        "b.jpg": "b.hints.png",  # and not B.jpg's: it is another photo's own
+    }
+    unused = {name for name, reason in _skipped(found).items() if reason == UNUSED_HINTS}
+    assert unused == {"gone.hints.png", "sub/A.Hints.png"}
+
+
+def test_names_that_differ_in_case_are_two_where_the_file_system_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`folds` against what this file system does with É and é, and with É in two forms; then a system that folds."""
+    (tmp_path / "probe").mkdir()
+    for name in ("\u00c9", "\u00e9", "E\u0301"):
+        (tmp_path / "probe" / name).touch()
+    names = {path.name for path in (tmp_path / "probe").iterdir()}
+    assert folds(tmp_path / "probe" / "not" / "there") == ("\u00e9" not in names, len(names) - ("\u00e9" in names) == 1)
+    assert {path.name for path in (tmp_path / "probe").iterdir()} == names  # nothing is left
+    if len(names) < 3:
+        pytest.skip("this file system folds names")
+
+    root = _tree(tmp_path / "in", "IMG.jpg", "img.jpg", "x/a.png", "X/A.tif", "e\u0301.jpg", "\u00e9.jpg", "other.jpg")
+    out = tmp_path / "out"
+    apart = {
+        name: name for name in ("IMG.jpg", "img.jpg", "x/a.png", "X/A.tif", "e\u0301.jpg", "\u00e9.jpg", "other.jpg")
+    }
+    assert _targets(discover([str(root)], out), out) == apart
+    monkeypatch.setattr("colorcli.media.targets.folds", lambda _: (True, True))
+    found = discover([str(root)], out)
+    assert _targets(found, out) == {
+        name: name for name in ("IMG.jpg", "X/A.tif", "e\u0301.jpg", "other.jpg", "x/a.png")
+    }
+    assert set(_reasons(found)) == {str(root / "img.jpg"), str(root / "\u00e9.jpg")}
+    assert str(root / "IMG.jpg") in _reasons(found)[str(root / "img.jpg")]
+    found = discover([str(root)], out, extension=".webp")  # what would meet keeps its full name
+    assert {_targets(found, out)[name] for name in ("x/a.png", "X/A.tif")} == {"x/a.png.webp", "X/A.tif.webp"}
+    monkeypatch.setattr("colorcli.media.targets.folds", lambda _: (False, True))
+    assert set(_reasons(discover([str(root)], out))) == {str(root / "\u00e9.jpg")}
+
+
+def test_the_file_system_is_asked_only_where_names_are_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(_: Path) -> tuple[bool, bool]:
+        raise AssertionError("the output folder was written to")
+
+    monkeypatch.setattr("colorcli.media.targets.folds", asked)
+    root = _tree(tmp_path / "in", "a.jpg", "a.png", "sub/a.jpg", "b.jpg")
+    assert len(discover([str(root)], tmp_path / "out", extension=".jpg", compare=True).jobs) == 4
 
 
 def test_out_inside_the_input_is_not_read(tmp_path: Path) -> None:

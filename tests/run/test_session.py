@@ -39,6 +39,7 @@ def request_(tiny_weights: Path) -> Request:
     ("change", "error", "message"),
     [
         ({"method": "nonsense"}, UsageError, "smsanet"),
+        ({"method": "color2embed"}, UsageError, "no command that takes one; choose -m smsanet, siggraph17, agin"),
         ({"device": "toaster"}, UsageError, "cuda:N"),
         ({"device": "cuda:99"}, UsageError, "CUDA devices were found"),
         ({"precision": "fp8"}, UsageError, "fp16"),
@@ -81,3 +82,27 @@ def test_the_folder_is_let_go_of(request_: Request, tmp_path: Path) -> None:
         pass
     with open_run([job], tmp_path / "out", request_, lambda _: None):
         pass
+
+
+def test_a_plain_request_keeps_the_list_of_jobs(
+    request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the very list that was given: a million photos are not listed twice. With hints that nobody takes, or a
+    folder for maps, it is another."""
+    given: list[object] = []
+    monkeypatch.setattr("colorcli.run.session.LocalRun", lambda jobs, *_, **__: given.append(jobs) or _Closed())
+    plain = [Job(tmp_path / "a.png", tmp_path / "out" / "a.png", "a.png")]
+    hinted = [replace(plain[0], sidecar=tmp_path / "a.hints.png")]
+    said: list[str] = []
+    for jobs in (plain, hinted):
+        with open_run(jobs, tmp_path / "out", request_, said.append):
+            pass
+    assert given[0] is plain and given[1] == plain
+    assert sum("1 .hints.png file(s) left out" in line for line in said) == 1
+
+
+class _Closed:
+    """A run that does nothing."""
+
+    def close(self) -> None:
+        return
