@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 from xml.dom import minidom
-from xml.parsers.expat import ExpatError
+from xml.parsers import expat
 
 import pyvips
 
@@ -22,6 +22,8 @@ _TIFF = "http://ns.adobe.com/tiff/1.0/"
 _PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 _COLORIZE = "https://colorize.invalid/ns/1.0/"  # an identifier, not an address
 _PREFIXES = {_IPTC: "Iptc4xmpExt", _XMP: "xmp", _COLORIZE: "colorize"}
+_LONGEST_EXIF = 2**20  # bytes; with a longer block libvips writes no result at all
+_LONGEST_XMP = 2_000_000  # bytes; a tree of it takes 60 times as much, and descriptions are far shorter
 _START = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'  # XMP part 1, 7.3.2
 _END = b'\n<?xpacket end="w"?>'
 _EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta>'
@@ -60,14 +62,18 @@ def describe_result(
     """The image with its metadata made true for an upright, coloured sRGB result.
 
     `orientation` is the source's EXIF value 1..8: 5 and more swap the two resolutions. `exif` is the source's EXIF
-    block, for images that lack it. `longest_xmp` is what the target's format holds, in bytes. Returns the image and
-    notes for a person: what of the source's XMP was left out.
+    block, for images that lack it; of one above 1 MiB no more is kept than the image's own fields. `longest_xmp` is
+    what the target's format holds, in bytes. Returns the image and notes for a person: what of the source's XMP was
+    left out.
     """
     resolution = (image.yres, image.xres) if orientation >= 5 else (image.xres, image.yres)
     if not has_resolution(image):
         resolution = (_NEUTRAL, _NEUTRAL)
     result = image.copy()
-    if exif is not None and not image.get_typeof("exif-data"):  # libvips reads none from TIFF
+    if exif is not None and len(exif) > _LONGEST_EXIF:
+        if result.get_typeof("exif-data"):
+            result.remove("exif-data")
+    elif exif is not None and not image.get_typeof("exif-data"):  # libvips reads none from TIFF
         result.set_type(pyvips.GValue.blob_type, "exif-data", exif)  # it also sets the fields that follow from it
     result = result.copy(xres=resolution[0], yres=resolution[1])
     for field in _STALE:
@@ -78,10 +84,18 @@ def describe_result(
     if result.get_typeof("exif-ifd2-ColorSpace"):  # Adobe RGB scans say 65535, uncalibrated
         result.set_type(pyvips.GValue.gstr_type, "exif-ifd2-ColorSpace", "1")
     packet = bytes(result.get("xmp-data")) if result.get_typeof("xmp-data") else None
+    notes = []
+    if packet is not None and len(packet) > _LONGEST_XMP:
+        notes.append(
+            f"the source's XMP was left out: {len(packet):,} bytes, of which at most {_LONGEST_XMP:,} are read"
+        )
+        packet = None
+        result.remove("xmp-data")
     if packet is None and provenance is None:
-        return result, ()
+        return result, tuple(notes)
     extended, damaged = extend_xmp(packet, provenance)
-    notes = ["the source's XMP was unreadable and was replaced"] if damaged else []
+    if damaged:
+        notes.append("the source's XMP was unreadable and was replaced")
     if longest_xmp is not None and len(extended) > longest_xmp:  # libvips would leave it out without a word
         notes.append(
             f"the source's XMP was left out: results in this format hold {longest_xmp:,} bytes, PNG and TIFF more"
@@ -99,7 +113,7 @@ def has_resolution(image: pyvips.Image) -> bool:
 
 
 def extend_xmp(packet: bytes | None, provenance: Provenance | None) -> tuple[bytes, bool]:
-    """An XMP packet with the provenance added and the orientation reset; all else in it is kept.
+    """An XMP packet with the provenance added, the orientation reset and thumbnails dropped; all else in it is kept.
 
     xmp:CreatorTool is only written where there is none: it names the first tool, often the scanner's.
     Returns the packet, and whether the given one was unreadable and was replaced.
@@ -109,6 +123,8 @@ def extend_xmp(packet: bytes | None, provenance: Provenance | None) -> tuple[byt
     _replace_value(rdf, _TIFF, "Orientation", "1")
     _replace_value(rdf, _PHOTOSHOP, "ICCProfile", "sRGB IEC61966-2.1")
     _replace_value(rdf, _PHOTOSHOP, "ColorMode", "3")  # RGB
+    for node in _values(rdf, _XMP, "Thumbnails"):  # of the gray picture
+        _drop(node)
     if provenance is not None:
         _add_provenance(document, rdf, provenance)
     return _START + cast(minidom.Element, document.documentElement).toxml("utf-8").removeprefix(b"\n") + _END, damaged
@@ -142,14 +158,20 @@ def _parse(packet: bytes | None) -> tuple[minidom.Document, bool]:
     if packet is None:
         return minidom.parseString(_EMPTY), False
     try:
-        if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:  # no XMP has them; entity bombs do
-            raise ValueError("a document type in XMP")
-        document = minidom.parseString(packet.strip(b"\0 \r\n\t"))
+        packet = packet.strip(b"\0 \r\n\t")
+        first = expat.ParserCreate()
+        first.StartDoctypeDeclHandler = _refuse_doctype  # whatever the packet's encoding is
+        first.Parse(packet, True)
+        document = minidom.parseString(packet)
         if document.getElementsByTagNameNS(_RDF, "RDF"):
             return document, False
-    except (ExpatError, ValueError, LookupError):
+    except (expat.ExpatError, ValueError, LookupError):
         pass
     return minidom.parseString(_EMPTY), True
+
+
+def _refuse_doctype(*_: object) -> None:
+    raise ValueError("a document type in XMP: no packet has one, entity bombs do")
 
 
 def _about(rdf: minidom.Element) -> str:

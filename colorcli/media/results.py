@@ -19,6 +19,7 @@ from colorcli.media.lightness import lightness_of, standard_rgb
 from colorcli.media.metadata import Provenance, describe_result, has_resolution
 from colorcli.media.other_formats import write_other
 from colorcli.media.photos import source_bands, thumbnail
+from colorcli.media.photoshop import keep_resources
 from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
 from colorcli.media.recombination import recombine
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
@@ -78,6 +79,8 @@ def write_result(
         image = recombine(lightness, slope * chroma, offset * chroma, gamut, bits)
         image = _join_alpha(image, alpha, header.bits, bits, format, notes)
         image, left_out = describe_result(image, orientation, options.provenance, exif, format.longest_xmp)
+        notes += left_out
+        image, left_out = keep_resources(image, format.saver)
         notes += left_out
         if options.provenance is not None and not format.metadata:
             notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")

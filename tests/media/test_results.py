@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import resource
+import tracemalloc
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -258,6 +259,19 @@ def test_exif_near_64_kilobytes(size: int, fits: bool, tmp_path: Path, write: Wr
         assert any("EXIF was left out" in note for note in notes) != kept, name
 
 
+@pytest.mark.parametrize("source", ["e.png", "e.tif"])
+def test_exif_above_a_mebibyte(source: str, tmp_path: Path, write: Write) -> None:
+    """Oracle: libvips' limit of 1 MiB; Pillow reads the comment from a TIFF result, all others say that it is gone."""
+    raw = _long_exif(1_100_000)
+    Image.new("L", (32, 32), 100).save(tmp_path / source, exif=raw)
+    for name in ("r.jpg", "r.png", "r.webp", "r.avif", "r.tif"):
+        target, notes = write(tmp_path / source, name=name, provenance=PROVENANCE)
+        with Image.open(target) as result:
+            kept = len(result.getexif().get_ifd(0x8769).get(0x9286, b"")) > 1_000_000
+        assert kept == (name == "r.tif"), name
+        assert any("EXIF" in note and "left out" in note for note in notes) != kept, name
+
+
 def test_cmyk_becomes_positive_rgb(tmp_path: Path, write: Write, astronaut: NDArray[np.uint8]) -> None:
     """Oracle: correlation with the original's L above 0.97 (Pillow's CMYK is Adobe's, inverted)."""
     Image.fromarray(astronaut).convert("CMYK").save(tmp_path / "c.jpg", quality=95)
@@ -324,6 +338,41 @@ def test_broken_xmp_is_replaced(packet: bytes) -> None:
     """Oracle: the contract: a valid packet, and the caller is told."""
     result, damaged = extend_xmp(packet, PROVENANCE)
     assert damaged and DIGITAL_SOURCE_TYPE.encode() in result
+
+
+def test_a_document_type_is_seen_in_any_encoding() -> None:
+    """Oracle: a packet in UTF-16, whose bytes do not spell the word; without the document type it is read."""
+    body = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>'
+    )
+    for text, bad in ((body, False), ('<!DOCTYPE x [<!ENTITY b "c">]>' + body, True)):
+        assert extend_xmp(b"\xfe\xff" + text.encode("utf-16-be"), PROVENANCE)[1] == bad
+
+
+def test_long_xmp_is_not_parsed(tmp_path: Path, write: Write) -> None:
+    """Oracle: Python's own count of its memory, far below that of a tree; the note, and the provenance all the same."""
+    long = _PACKET.replace(b"</rdf:Alt>", b"<rdf:li>x</rdf:li>" * 200_000 + b"</rdf:Alt>")
+    image = pyvips.Image.black(32, 32).copy()
+    image.set_type(pyvips.GValue.blob_type, "xmp-data", long)
+    image.pngsave(str(tmp_path / "x.png"))
+    tracemalloc.start()
+    try:
+        target, notes = write(tmp_path / "x.png", provenance=PROVENANCE)
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+    assert notes == (f"the source's XMP was left out: {len(long):,} bytes, of which at most 2,000,000 are read",)
+    packet = bytes(pyvips.Image.new_from_file(str(target)).get("xmp-data"))
+    assert DIGITAL_SOURCE_TYPE.encode() in packet and len(packet) < 2_000
+    assert write(tmp_path / "x.png")[1] == notes
+
+
+def test_thumbnails_in_xmp_are_dropped() -> None:
+    """Oracle: ElementTree: no thumbnail of the gray picture, the title stays."""
+    thumbnail = b"<xmp:Thumbnails><rdf:Alt><rdf:li>/9j/</rdf:li></rdf:Alt></xmp:Thumbnails></rdf:Description>"
+    packet, damaged = extend_xmp(_PACKET.replace(b"</rdf:Description>", thumbnail), None)
+    assert not damaged and "x-default" in packet.decode()
+    assert not list(ElementTree.fromstring(packet).iter("{http://ns.adobe.com/xap/1.0/}Thumbnails"))
 
 
 def test_xmp_of_a_photo_survives(tmp_path: Path, write: Write, camera: NDArray[np.uint8]) -> None:
