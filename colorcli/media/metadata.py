@@ -22,7 +22,7 @@ _TIFF = "http://ns.adobe.com/tiff/1.0/"
 _PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 _COLORIZE = "https://colorize.invalid/ns/1.0/"  # an identifier, not an address
 _PREFIXES = {_IPTC: "Iptc4xmpExt", _XMP: "xmp", _COLORIZE: "colorize"}
-_LONGEST_EXIF = 2**20  # bytes; with a longer block libvips writes no result at all
+_LONGEST_EXIF = 2**23  # bytes; with a longer block libvips 8.18 writes no result at all
 _LONGEST_XMP = 2_000_000  # bytes; a tree of it takes 60 times as much, and descriptions are far shorter
 _START = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'  # XMP part 1, 7.3.2
 _END = b'\n<?xpacket end="w"?>'
@@ -62,15 +62,19 @@ def describe_result(
     """The image with its metadata made true for an upright, coloured sRGB result.
 
     `orientation` is the source's EXIF value 1..8: 5 and more swap the two resolutions. `exif` is the source's EXIF
-    block, for images that lack it; of one above 1 MiB no more is kept than the image's own fields. `longest_xmp` is
-    what the target's format holds, in bytes. Returns the image and notes for a person: what of the source's XMP was
-    left out.
+    block, for images that lack it; of one above 8 MiB no more is kept than the image's own fields. `longest_xmp` is
+    what the target's format holds, in bytes. Returns the image and notes for a person: what of the source's EXIF
+    and XMP was left out.
     """
     resolution = (image.yres, image.xres) if orientation >= 5 else (image.xres, image.yres)
     if not has_resolution(image):
         resolution = (_NEUTRAL, _NEUTRAL)
     result = image.copy()
+    notes = []
     if exif is not None and len(exif) > _LONGEST_EXIF:
+        notes.append(
+            f"the source's EXIF was left out in part: {len(exif):,} bytes, of which {_LONGEST_EXIF:,} are read"
+        )
         if result.get_typeof("exif-data"):
             result.remove("exif-data")
     elif exif is not None and not image.get_typeof("exif-data"):  # libvips reads none from TIFF
@@ -84,7 +88,6 @@ def describe_result(
     if result.get_typeof("exif-ifd2-ColorSpace"):  # Adobe RGB scans say 65535, uncalibrated
         result.set_type(pyvips.GValue.gstr_type, "exif-ifd2-ColorSpace", "1")
     packet = bytes(result.get("xmp-data")) if result.get_typeof("xmp-data") else None
-    notes = []
     if packet is not None and len(packet) > _LONGEST_XMP:
         notes.append(
             f"the source's XMP was left out: {len(packet):,} bytes, of which at most {_LONGEST_XMP:,} are read"

@@ -76,7 +76,8 @@ def _parse(iptc: bytes, packed: bytes) -> tuple[bytes, list[_Resource], bool]:
 
 
 def _resources(packed: bytes) -> tuple[list[_Resource], bool]:
-    found, at = [], 0
+    found: list[_Resource] = []
+    at = 0
     while at < len(packed):
         name = packed[at + 6] + 1 if at + 6 < len(packed) else 0  # with its length
         data_at = at + 6 + name + name % 2 + 4
