@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +17,12 @@ from colorcli.cli.training_view import TrainingView
 
 @reports_errors
 def train(
-    method: Annotated[str, typer.Argument(help="See `colorize methods`.", metavar="METHOD")],
+    method: Annotated[str, typer.Argument(help="See `colorize methods`; also backbone and pfanet.", metavar="METHOD")],
     data: Annotated[
         list[str] | None,
         typer.Argument(
             help="Folders, tar shards or URLs (fsspec). Without: $COLORIZE_DATA, else a demonstration.",
             metavar="DATA",
-            envvar="COLORIZE_DATA",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder.")] = Path("runs/latest"),
@@ -52,10 +53,14 @@ def train(
 
     given: dict[str, Any] = {"variant": variant, "steps": steps, "minutes": minutes, "seed": seed, "backbone": backbone}
     overrides = {key: value for key, value in given.items() if value is not None}
+    if steps is not None and minutes is None:
+        overrides["minutes"] = 0.0  # the recipe's would end the run as well
     overrides |= parse_assignments(assignments or [])
-    request = TrainRequest(method, tuple(data or ()), out, recipe, init, resume, device, overrides)
+    sources = data or _split(os.environ.get("COLORIZE_DATA", ""))
+    leads = os.environ.get("RANK", "0") == "0"  # under torchrun the first process alone speaks
+    request = TrainRequest(method, tuple(sources), out, recipe, init, resume, device, overrides)
 
-    view = None if quiet or as_json else TrainingView()
+    view = None if quiet or as_json or not leads else TrainingView()
 
     def report(entry: dict[str, Any]) -> None:
         if as_json:
@@ -68,5 +73,10 @@ def train(
     finally:
         if view is not None:
             view.close()
-    if not as_json:
-        typer.echo(weights)
+    if leads:
+        typer.echo(json.dumps({"event": "weights", "path": str(weights)}) if as_json else weights)
+
+
+def _split(paths: str) -> list[str]:
+    """A list of paths and URLs as $PATH has them; the colon of a URL is none of its colons."""
+    return [path for path in re.split(f"{os.pathsep}(?!//)", paths) if path]

@@ -8,6 +8,7 @@ from typing import Any
 from colorcli.cli.console import printable, say
 
 _PLACE = ("event", "step", "images", "minutes", "progress")
+_PACE = ("size", "rate", "images/s")
 _HEADLINES = {"psnr at gain": "{:.2f} dB", "top1": "{:.1%} right", "f": "F {:.3f}"}  # of a validation
 
 
@@ -43,7 +44,9 @@ class TrainingView:
         if entry["event"] == "final":
             self._bar.update(self._task, completed=1.0)
         if entry["event"] == "train":
-            loss = f"loss {entry['loss']:.4f}, " if "loss" in entry else ""
+            losses = {k: v for k, v in entry.items() if k not in _PLACE and k not in _PACE}
+            shown = {"loss": entry["loss"]} if "loss" in entry else losses
+            loss = "".join(f"{name} {value:.4f}, " for name, value in shown.items())
             figures = f"{entry['size']} px, {loss}{entry['images/s']:.1f} images/s  {self._latest}"
             self._bar.update(self._task, completed=entry["progress"], figures=figures)
         else:

@@ -23,21 +23,21 @@ class Objective(nn.Module):
     """What training a method minimises.
 
     network: what is averaged, validated and exported. Networks that are trained with it for its sake are further
-    submodules. helpers: fixed networks that the engine loaded because the recipe names them ("backbone", "saliency");
-    they are not registered as submodules, since they are no part of a checkpoint.
+    submodules. companions: fixed networks that the engine loaded because the recipe names them ("backbone",
+    "saliency"); they are not registered as submodules, since they are no part of a checkpoint.
     """
 
     data: ClassVar[str] = "photos"  # the kind of batch
     players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
 
-    def __init__(self, network: nn.Module, helpers: Mapping[str, nn.Module] | None = None) -> None:
+    def __init__(self, network: nn.Module, companions: Mapping[str, nn.Module] | None = None) -> None:
         super().__init__()
         self.network = network
-        self.helpers = dict(helpers or {})  # a plain dict: not registered
+        self.companions = dict(companions or {})  # a plain dict: not registered
 
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
-        """The helpers that these settings ask for: "backbone", "saliency"."""
+        """The companions that these settings ask for: "backbone", "saliency"."""
         del settings
         return frozenset()
 

@@ -41,7 +41,7 @@ METHODS.add(siggraph17.SPEC)
 METHODS.add(agin.SPEC)
 METHODS.add(color2embed.SPEC)
 
-HELPERS = Registry()
+COMPANIONS = Registry()
 """Networks that methods need and that are no colorization methods themselves; `colorize train` trains them too."""
-HELPERS.add(backbone.SPEC)
-HELPERS.add(pfanet.SPEC)
+COMPANIONS.add(backbone.SPEC)
+COMPANIONS.add(pfanet.SPEC)

@@ -29,7 +29,7 @@ class MethodSpec:
 
     name: str
     title: str
-    task: str  # "auto" or "exemplar"; of helper networks "classification" or "saliency"
+    task: str  # "auto" or "exemplar"; of companion networks "classification" or "saliency"
     paper: str
     year: int
     licence: str  # of our implementation and our weights

@@ -42,13 +42,13 @@ class TrainConfig:
     ema: float = 0.999  # decay of the averaged weights that are validated and exported; 0: none
     freeze_norm: bool = False  # keep the batch norm statistics of `init`
     train_only: tuple[str, ...] = ()  # prefixes of the parameters to train; empty: all
-    accumulate: int = 1  # slices of a process' part of a batch, one after the other: the same step in less memory
+    accumulate: int = 1  # slices of a process' part of a batch, in turn: less memory; batch norm sees each slice alone
     precision: str = "auto"  # "auto", "fp32" or "bf16" (autocast)
     backbone: str = "none"  # perceptual network of the losses that have one: a weights file, "torchvision" or "none"
     saliency: str = "classical"  # detector of the salient loss: PFANet's weights file, or opencv's "classical"
     validate_minutes: float = 10.0
     checkpoint_minutes: float = 4.0
-    validation_size: int = 128  # side at which validation photos are seen, pixels
+    validation_size: int = 0  # side at which validation photos are seen and the weights are used; 0: the last stage's
     validation_limit: int = 200  # photos
     seed: int = 0
     network: Mapping[str, Any] = field(default_factory=dict)  # settings of the network, e.g. attention = "cbam"
@@ -60,8 +60,10 @@ class TrainConfig:
         if not self.stages or abs(sum(stage.share for stage in self.stages) - 1) > 1e-6:
             raise UsageError("the shares of the stages must add up to 1")
         for stage in self.stages:
-            if stage.size < 16 or stage.size % 8 or stage.batch < 1:
-                raise UsageError(f"a stage needs a size that is a multiple of 8 and a batch of at least 1: {stage}")
+            if stage.size < 16 or stage.size % 8 or stage.batch < 1 or not stage.share > 0:
+                raise UsageError(
+                    f"a stage needs a size that is a multiple of 8, a batch of at least 1, a share above 0: {stage}"
+                )
         for name, choices in (
             ("schedule", ("linear", "cosine", "constant")),
             ("optimizer", ("adam", "adamw")),
@@ -77,8 +79,16 @@ class TrainConfig:
             raise UsageError(f"rate must be above 0, not {self.rate}")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UsageError(f"betas must be two numbers in [0, 1), not {self.betas}")
-        if self.validation_size < 16 or self.validation_size % 8:
-            raise UsageError(f"validation_size must be a multiple of 8, not {self.validation_size}")
+        if self.validation_size and (self.validation_size < 16 or self.validation_size % 8):
+            raise UsageError(f"validation_size must be a multiple of 8, or 0, not {self.validation_size}")
+        for name in ("minutes", "clip", "warmup", "weight_decay", "validate_minutes", "checkpoint_minutes"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}")
+
+    @property
+    def used_at(self) -> int:
+        """Side at which the trained weights are validated, and later used, pixels."""
+        return self.validation_size or self.stages[-1].size
 
     def stage_at(self, progress: float) -> Stage:
         """The stage at this part of the run, 0..1."""
@@ -156,6 +166,8 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _number_or_text(value: str) -> Any:
+    if "," in value:
+        return tuple(_number_or_text(part) for part in value.split(","))
     for kind in (int, float):
         try:
             return kind(value)

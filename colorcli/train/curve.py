@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,6 @@ from colorcli.media.places import whole_files
 
 _FIGURES = {"psnr at gain": "PSNR, dB (held out)", "top1": "top-1 (held out)", "f": "F-measure (held out)"}
 _WINDOW = 9  # entries that the loss is averaged over
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The entries of a log.jsonl."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
 def draw(entries: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,13 +32,18 @@ class Team:
         """Whether this process logs, validates, keeps and exports."""
         return self.rank == 0
 
-    def agreed(self, value: float) -> float:
-        """The first process' value, for all: clocks differ, decisions must not."""
+    def largest(self, *values: float) -> tuple[float, ...]:
+        """The largest of all processes' values, for all: clocks and signals differ, decisions must not."""
         if self.size == 1:
-            return value
-        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
-        dist.broadcast(shared, src=0)
-        return float(shared)
+            return values
+        shared = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(shared, dist.ReduceOp.MAX)
+        return tuple(shared.tolist())
+
+    def same(self, text: str) -> bool:
+        """Whether all processes have the same text."""
+        number = float(zlib.crc32(text.encode()))
+        return self.largest(number, -number) == (number, -number)
 
     def mean(self, value: float) -> float:
         """The mean of all processes' values."""
@@ -52,12 +58,13 @@ class Team:
         if self.size > 1:
             dist.barrier()
 
-    def wrap(self, module: nn.Module, several_players: bool) -> nn.Module:
+    def wrap(self, module: nn.Module) -> nn.Module:
         """The module with its gradients averaged over all processes."""
         if self.size == 1:
             return module
         devices = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=several_players)
+        # A player leaves out the others' parameters, and a head may have no part in the losses.
+        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
 
 
 @contextmanager

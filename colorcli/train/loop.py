@@ -23,10 +23,14 @@ from colorcli.train.config import Stage, TrainConfig
 from colorcli.train.crops import Crops
 from colorcli.train.data import Photos
 from colorcli.train.distributed import Team
+from colorcli.train.log import append, keep_until
+from colorcli.train.signals import noted
+from colorcli.train.start import build, take_over
 from colorcli.train.validation import usable, validate
 
 _RECALIBRATION_BATCHES = 40
 _LOG_MINUTES = 0.5
+_FEW = 0.2  # share of the photos under which a stage's choice is worth a word
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -42,28 +46,20 @@ class Run:
         folder: Path,
         team: Team,
         report: Report,
-        helpers: Mapping[str, nn.Module] | None = None,
+        companions: Mapping[str, nn.Module] | None = None,
     ) -> None:
-        """helpers: fixed networks for the objective, on the team's device."""
+        """companions: fixed networks for the objective, on the team's device."""
         self.spec, self.config, self.folder, self.team = spec, config, folder, team
         self._report = report
-        self._check_batches()
-        if config.variant not in spec.variants:
-            raise UsageError(f"{spec.name} has no variant {config.variant!r}: {', '.join(spec.variants)}")
         torch.manual_seed(config.seed)
-        self.settings = {**spec.variants[config.variant], **config.network}
-        if photos.classes:
-            self.settings["classes"] = len(photos.classes)
-        try:
-            self.network: nn.Module = spec.load("network")(**self.settings)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"network settings {dict(config.network)}: {error}") from error
-        self.objective: Objective = spec.load("objective")(self.network, config.objective, helpers)
+        self.network, self.settings = build(spec, config, team.size, photos.classes)
+        self.objective: Objective = spec.load("objective")(self.network, config.objective, companions)
         self.objective.to(team.device, memory_format=torch.channels_last)
         self.kind = self.objective.data
         self.photos = photos.to(team.device)
         self.photos.validation = usable(self.photos.validation, self.kind)
         self.crops = Crops(self.photos.train, config.seed, self.kind)
+        self._check_stages()
         self.averaged: dict[str, Tensor] = {}
         self.step = 0
         self.images = 0
@@ -71,14 +67,18 @@ class Run:
         self.started_from = "scratch"
         self._make_optimizers()
 
-    def _check_batches(self) -> None:
-        parts = self.team.size * self.config.accumulate
+    def _check_stages(self) -> None:
+        """Every stage has pictures that are large enough for it, told now and not when it is reached."""
         for stage in self.config.stages:
-            if stage.batch % parts:
+            fitting = min(self.crops.fitting(stage.size).values())
+            if not fitting:
                 raise UsageError(
-                    f"a batch of {stage.batch} cannot be shared evenly by {self.team.size} processes "
-                    f"in {self.config.accumulate} slices each"
+                    f"no training photo has a short side of {stage.size} pixels or more; give larger photos, or other "
+                    "stages: --set stages=SIZE:SHARE:BATCH,..."
                 )
+            if fitting < _FEW * len(self.photos.train):
+                few = f"only {fitting} of {len(self.photos.train)} photos are large enough for {stage.size} px"
+                self.log({"event": "note", "text": few})
 
     # what can be trained, and how fast
 
@@ -115,19 +115,12 @@ class Run:
 
     # starting points
 
-    def start_from(self, weights: dict[str, Tensor], name: str) -> None:
-        """Take over trained weights. Parts that the file lacks keep their start and are named; extra parts are errors.
+    def start_from(self, weights: Mapping[str, Tensor], name: str) -> None:
+        """Take over trained weights, as `take_over` does.
 
-        Batch norm statistics that are missing or not finite are measured anew on the training photos.
+        Batch norm statistics that are not finite are measured anew on the training photos.
         """
-        own = self.network.state_dict()
-        extra = sorted(set(weights) - set(own))
-        shapes = sorted(key for key in weights if key in own and weights[key].shape != own[key].shape)
-        if extra or shapes:
-            raise UsageError(f"{name} does not fit {self.spec.name}: unexpected {extra[:4]}, other shapes {shapes[:4]}")
-        own.update({key: value.to(own[key].dtype) for key, value in weights.items()})
-        self.network.load_state_dict(own)
-        absent = sorted({key.rpartition(".")[0] for key in set(own) - set(weights) if "num_batches" not in key})
+        parts = take_over(self.network, weights, name)
         self.started_from = name
         if not norm_statistics_are_finite(self.network):
             size = self.config.stages[-1].size
@@ -136,7 +129,7 @@ class Run:
             player = self.objective.players[0]
             recalibrate_norm(self.network, batches, lambda batch: self.objective(player, batch))
             self.log({"event": "recalibrated", "photos": 16 * _RECALIBRATION_BATCHES})
-        self.log({"event": "start", "from": name, "new parts": absent})
+        self.log({"event": "start", "from": name, **parts})
 
     def resume(self) -> None:
         """Go on from `state.pt`, whose method, variant and settings must be this run's."""
@@ -148,6 +141,8 @@ class Run:
         self.crops.restore(state["crops"])
         self.step, self.images, self.minutes = state["step"], state["images"], state["minutes"]
         self.started_from = state["started_from"]
+        if self.team.leads:
+            keep_until(self.folder, self.step)
         self.log({"event": "resumed"})
 
     def _identity(self) -> dict[str, Any]:
@@ -155,6 +150,7 @@ class Run:
         free = {"steps", "minutes", "validate_minutes", "checkpoint_minutes", "validation_limit", "precision"}
         kept = {key: value for key, value in self.config.as_dict().items() if key not in free | {"accumulate"}}
         kept["network"] = self.settings
+        kept["data"] = self.photos.identity()
         return {key: json.dumps(value) for key, value in kept.items()}
 
     def save(self) -> None:
@@ -179,37 +175,43 @@ class Run:
     # the work
 
     def train(self) -> None:
-        """Step until the run's end. NaN stops with the last good checkpoint in place; Ctrl-C saves first."""
+        """Step until the run's end. NaN stops with the last good checkpoint in place.
+
+        SIGINT or SIGTERM to any process ends all of them after the step, with a checkpoint, as KeyboardInterrupt; a
+        second one at once, without.
+        """
         for parameters in self.trained.values():
             for parameter in parameters:
                 parameter.requires_grad_(True)
-        shared = self.team.wrap(self.objective, several_players=len(self.optimizers) > 1)
+        shared = self.team.wrap(self.objective)
         marks = dict.fromkeys(("checkpoint", "validate", "log"), self.minutes)
         sitting = time.perf_counter() - 60 * self.minutes
         seen: list[dict[str, float]] = []
         images = self.images
-        try:
+        stage = self.config.stage_at(self.progress())
+        with noted() as stopped:
             while self.progress() < 1:
                 stage = self.config.stage_at(self.progress())
                 seen.append(self._step(shared, stage))
-                self.minutes = self.team.agreed((time.perf_counter() - sitting) / 60)
+                self.minutes, stop = self.team.largest((time.perf_counter() - sitting) / 60, float(bool(stopped)))
                 self._stop_unless_finite(seen[-1])
                 if self.minutes - marks["log"] >= _LOG_MINUTES:
-                    speed = (self.images - images) / (60 * (self.minutes - marks["log"]))
-                    self._log_progress(stage, seen, speed)
+                    self._log_progress(stage, seen, self.images - images, self.minutes - marks["log"])
                     marks["log"], images, seen = self.minutes, self.images, []
-                if self.minutes - marks["checkpoint"] >= self.config.checkpoint_minutes:
+                if stop or self.minutes - marks["checkpoint"] >= self.config.checkpoint_minutes:
                     self.save()
                     marks["checkpoint"] = self.minutes
+                if stop:
+                    raise KeyboardInterrupt
                 if self.minutes - marks["validate"] >= self.config.validate_minutes and self.photos.validation:
+                    before = self.minutes
                     if self.team.leads:
                         self.log({"event": "validation", **self.validate(self.config.validation_limit)})
-                    self.team.wait()
-                    self.minutes = self.team.agreed((time.perf_counter() - sitting) / 60)
+                    (self.minutes,) = self.team.largest((time.perf_counter() - sitting) / 60)
                     marks["validate"] = self.minutes
-        except KeyboardInterrupt:
-            self.save()
-            raise
+                    marks["log"] += self.minutes - before  # images/s is of training alone
+        if seen:
+            self._log_progress(stage, seen, self.images - images, self.minutes - marks["log"])
         self.save()
 
     def _step(self, shared: nn.Module, stage: Stage) -> dict[str, float]:
@@ -313,21 +315,18 @@ class Run:
     def validate(self, limit: int = 0) -> dict[str, float]:
         """The averaged network's figures on the first `limit` pictures held out (0: all)."""
         examples = self.photos.validation[: limit or None]
-        side = self.config.validation_size
+        side = self.config.used_at
         return validate(self.spec, self.objective, self.final_network(), examples, side, self.autocast)
 
-    def _log_progress(self, stage: Stage, seen: list[dict[str, float]], speed: float) -> None:
+    def _log_progress(self, stage: Stage, seen: list[dict[str, float]], images: int, minutes: float) -> None:
         losses = {name: self.team.mean(sum(values[name] for values in seen) / len(seen)) for name in seen[0]}
         whole = {"loss": sum(losses.values())} if len(self.optimizers) == 1 else {}
         parts = losses if len(losses) > 1 else {}
         entry = {"event": "train", "progress": min(self.progress(), 1.0), "size": stage.size, **whole, **parts}
-        self.log({**entry, "rate": self.rate(), "images/s": speed})
+        self.log({**entry, "rate": self.rate(), "images/s": images / (60 * minutes) if minutes else 0.0})
 
-    def log(self, entry: dict[str, Any]) -> None:
-        """One JSON line in log.jsonl, and the same to the person."""
-        if not self.team.leads:
-            return
-        entry = {"step": self.step, "images": self.images, "minutes": round(self.minutes, 2), **entry}
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(entry) + "\n")
-        self._report(entry)
+    def log(self, entry: Mapping[str, Any]) -> None:
+        """One entry in the log, and the same to the person."""
+        if self.team.leads:
+            place = {"step": self.step, "images": self.images, "minutes": round(self.minutes, 2)}
+            self._report(append(self.folder, {**place, **entry}))

@@ -16,20 +16,29 @@ from torch import Tensor
 
 from colorcli.checkpoints.load import read_checkpoint
 from colorcli.checkpoints.store import shipped_folder
-from colorcli.errors import UsageError, WeightsError
+from colorcli.errors import ColorizeError, UsageError, WeightsError
 from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.methods.objective import Objective
-from colorcli.methods.registry import HELPERS, METHODS
+from colorcli.methods.registry import COMPANIONS, METHODS
 from colorcli.methods.spec import MethodSpec
 from colorcli.train import distributed
+from colorcli.train.companions import load_companions
 from colorcli.train.config import TrainConfig, build_config, read_recipe
-from colorcli.train.curve import draw, read_log
+from colorcli.train.curve import draw
 from colorcli.train.data import Photos, read_photos
 from colorcli.train.export import export_network
-from colorcli.train.helpers import load_helpers
+from colorcli.train.log import LOG, read_log
 from colorcli.train.loop import Report, Run
+from colorcli.train.start import build
 
-_DEMONSTRATION = {"minutes": 2.0, "stages": "96:1:4", "warmup": 20, "validate_minutes": 1.0, "validation_size": 96}
+_DEMONSTRATION = {
+    "variant": "compact",
+    "minutes": 2.0,
+    "stages": "96:1:4",
+    "warmup": 20,
+    "validate_minutes": 1.0,
+    "validation_size": 96,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,50 +59,75 @@ def run_training(request: TrainRequest, report: Report) -> Path:
     """Train from start, from weights or from a checkpoint; export. Returns the weights file.
 
     Under torchrun every process calls this, and the first one reports and writes.
-    Errors: UsageError for a request that cannot be carried out, ColorizeError where the run cannot go on.
+    Errors: UsageError for a request that cannot be carried out, before anything is read or written where that can be
+    told so early; ColorizeError where the run cannot go on.
     """
     spec = find_spec(request.method)
     objective: type[Objective] = spec.load("objective")  # type: ignore[assignment]
-    config = _configure(request)
-    _prepare_folder(request)
+    config = _configure(request, objective.data)
+    needs = objective.needs(config.objective)
+    if config.backbone != "none" and "backbone" not in needs:
+        raise UsageError(f"no loss of {spec.name} uses a backbone with these settings: leave --backbone out")
     with distributed.join(request.device) as team:
         told = report if team.leads else _say_nothing
+        companions = load_companions(needs, config, team.device)
+        build(spec, config, team.size)
+        init = _read_init(request.init) if request.init else {}
+        _prepare_folder(request)
+        team.wait()
         photos = _read(request, config, objective.data, told)
-        helpers = load_helpers(objective.needs(config.objective), config, team.device)
-        run = Run(spec, config, photos, request.out, team, told, helpers)
-        told(_note(f"{len(photos.train)} photos to train on, {len(photos.validation)} held out"))
-        if notes := run.objective.notes():
-            run.log({"event": "losses", **notes})
+        if not team.same(photos.identity()):
+            raise ColorizeError("the processes have read different pictures: is the data whole on every machine?")
+        run = Run(spec, config, photos, request.out, team, told, companions)
         if request.resume:
             run.resume()
-        elif request.init:
-            run.start_from(_read_init(request.init), request.init.name)
+        run.log({"event": "data", **_numbers(run.photos)})
+        if notes := run.objective.notes():
+            run.log({"event": "losses", **notes})
+        if init and not request.resume:
+            run.start_from(init, Path(str(request.init)).name)
         run.train()
-        path = _finish(run, photos) if team.leads else request.out
+        path = _finish(run) if team.leads else request.out
         team.wait()
         return path
 
 
 def find_spec(name: str) -> MethodSpec:
-    """The method or helper network of that name, or UsageError with the names there are."""
-    return HELPERS[name] if name in HELPERS else METHODS[name]
+    """The method or companion network of that name, or UsageError with the names there are."""
+    if name in COMPANIONS:
+        return COMPANIONS[name]
+    if name not in METHODS:
+        there = ", ".join(spec.name for registry in (METHODS, COMPANIONS) for spec in registry)
+        raise UsageError(f"nothing to train is called {name!r}; there are: {there}")
+    return METHODS[name]
 
 
-def _configure(request: TrainRequest) -> TrainConfig:
-    layers: list[Mapping[str, Any]] = []
-    if not request.data:
-        layers.append({"variant": "compact", **_DEMONSTRATION})
-    if request.recipe:
-        layers.append(read_recipe(_find_recipe(request.method, request.recipe)))
-    elif request.data:
-        layers.append(read_recipe(_find_recipe(request.method, "default")))
+def _numbers(photos: Photos) -> dict[str, int]:
+    return {
+        "train": len(photos.train),
+        "held out": len(photos.validation),
+        "gray, left out": photos.gray,
+        "damaged, left out": len(photos.damaged),
+    }
+
+
+def _configure(request: TrainRequest, kind: str) -> TrainConfig:
+    if not request.data and kind in ("labelled", "masked"):
+        need = {"labelled": "pictures with a label", "masked": "pictures with a mask (NAME.mask.png)"}[kind]
+        raise UsageError(f"{request.method} needs DATA: {need}")
+    layers: list[Mapping[str, Any]] = [read_recipe(_find_recipe(request.method, request.recipe or "default"))]
+    if not request.data and not request.recipe:
+        layers.append(_DEMONSTRATION)
     return build_config(request.method, *layers, request.overrides)
 
 
 def _prepare_folder(request: TrainRequest) -> None:
-    request.out.mkdir(parents=True, exist_ok=True)
-    if (request.out / "state.pt").exists() and not request.resume:
+    if request.resume:
+        return
+    if (request.out / "state.pt").exists():
         raise UsageError(f"{request.out} holds a run already: --resume goes on with it, -o OTHER starts another")
+    request.out.mkdir(parents=True, exist_ok=True)
+    (request.out / LOG).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
 
 
 def _read(request: TrainRequest, config: TrainConfig, kind: str, report: Report) -> Photos:
@@ -107,10 +141,11 @@ def _read(request: TrainRequest, config: TrainConfig, kind: str, report: Report)
         photos = read_photos(sources, side, kind, workers=os.cpu_count() or 1)
     for damaged in photos.damaged:
         report(_note(f"damaged and left out: {damaged}"))
+    report(_note(photos.summary()))
     return photos
 
 
-def _finish(run: Run, photos: Photos) -> Path:
+def _finish(run: Run) -> Path:
     """Measure the finished network on everything held out, and write it down."""
     final = run.validate() if run.photos.validation else {}
     if final:
@@ -120,7 +155,7 @@ def _finish(run: Run, photos: Photos) -> Path:
         "method": spec.name,
         "variant": config.variant,
         "network": {key: list(value) if isinstance(value, tuple) else value for key, value in run.settings.items()},
-        "size": config.validation_size,
+        "size": config.used_at,
         "licence": spec.licence,
         "source": f"colorize train {spec.name}: {run.images} crops, {run.minutes:.0f} minutes on "
         f"{_hardware(run.team)}, from {run.started_from}",
@@ -130,13 +165,16 @@ def _finish(run: Run, photos: Photos) -> Path:
     }
     if "gain" in final:
         description["gain"] = final["gain"]
-    if photos.classes:
-        description["classes"] = list(photos.classes)
+    if run.photos.classes:
+        description["classes"] = list(run.photos.classes)
+    path = export_network(run.folder, run.final_network(), description)
     try:
-        draw(read_log(run.folder / "log.jsonl"), run.folder / "curve.svg")
+        draw(read_log(run.folder), run.folder / "curve.svg")
     except ImportError:
         run.log(_note("no curve.svg: it needs matplotlib (`pip install 'colorize[report]'`)"))
-    return export_network(run.folder, run.final_network(), description)
+    except (OSError, ValueError) as error:
+        run.log(_note(f"no curve.svg: {error}"))
+    return path
 
 
 def _say_nothing(entry: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from torchvision.models._api import WeightsEnum
 from colorcli.errors import UsageError
 from colorcli.methods.backbone.network import Features, build, from_torchvision, standardize_lightness
 from colorcli.methods.backbone.objective import Objective
-from colorcli.methods.registry import HELPERS, METHODS
+from colorcli.methods.registry import COMPANIONS, METHODS
 from colorcli.methods.vgg import standardize_rgb
 
 TINY = 1 / 16
@@ -136,10 +136,10 @@ def _resnet_body(widths: tuple[int, ...], in_channels: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("variant", HELPERS["backbone"].variants)
+@pytest.mark.parametrize("variant", COMPANIONS["backbone"].variants)
 def test_parameter_counts(variant: str) -> None:
     """Oracle: the papers' tables added up by hand, head left out; exact. Compact: at most 8 M (methods.md)."""
-    settings = HELPERS["backbone"].variants[variant]
+    settings = COMPANIONS["backbone"].variants[variant]
     with torch.device("meta"):
         network = build(**settings)
     head = sum(v.numel() for k, v in network.named_parameters() if k.startswith(("classifier", "fc")))
@@ -300,11 +300,11 @@ def test_it_learns(settings: dict[str, Any]) -> None:
     assert losses[-1] < 0.5 * math.log(2)
 
 
-def test_it_is_a_helper_and_no_method() -> None:
-    """Oracle: a helper network is trained as methods are, and is none: `colorize auto` must not offer it."""
-    assert [spec.name for spec in HELPERS] == ["backbone", "pfanet"]
+def test_it_is_a_companion_and_no_method() -> None:
+    """Oracle: a companion network is trained as methods are, and is none: `colorize auto` must not offer it."""
+    assert [spec.name for spec in COMPANIONS] == ["backbone", "pfanet"]
     assert not {"backbone", "pfanet"} & {spec.name for spec in METHODS}
-    for spec in HELPERS:
+    for spec in COMPANIONS:
         assert spec.load("objective").data in ("labelled", "masked")
         with pytest.raises(UsageError, match="has no predictor"):
             spec.load("predictor")

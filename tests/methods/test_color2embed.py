@@ -21,10 +21,10 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def test_compact_takes_our_compact_backbone() -> None:
-    """Oracle: the helper's own variant: its layers fit the encoder's, name by name."""
-    from colorcli.methods.registry import HELPERS
+    """Oracle: the companion's own variant: its layers fit the encoder's, name by name."""
+    from colorcli.methods.registry import COMPANIONS
 
-    spec = HELPERS["backbone"]
+    spec = COMPANIONS["backbone"]
     with torch.device("meta"):
         backbone = spec.load("network")(**spec.variants["compact"])
         trunk = Color2Embed(**SPEC.variants["compact"]).colorEncoder.trunk

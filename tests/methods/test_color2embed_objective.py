@@ -176,7 +176,7 @@ def test_notes_say_what_the_losses_had() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "helpers"),
+    ("settings", "companions"),
     [
         ({}, set()),
         ({"perceptual": 0.1}, {"backbone"}),
@@ -184,11 +184,11 @@ def test_notes_say_what_the_losses_had() -> None:
         ({"warp": False}, set()),
     ],
 )
-def test_helpers(settings: dict[str, Any], helpers: set[str]) -> None:
-    """Oracle: the contract of `needs`; without the helper, or with one of another shape, UsageError says what is
+def test_companions(settings: dict[str, Any], companions: set[str]) -> None:
+    """Oracle: the contract of `needs`; without the companion, or with one of another shape, UsageError says what is
     needed."""
-    assert Objective.needs(settings) == helpers
-    if helpers:
+    assert Objective.needs(settings) == companions
+    if companions:
         with pytest.raises(UsageError, match="needs a backbone of VGG19's shape for perceptual and encoder, not none"):
             _objective(_Constant(0.0), **settings)
         with pytest.raises(UsageError, match=r"VGG19's shape .*, not resnet34"):

@@ -15,7 +15,7 @@ from colorcli.errors import UsageError
 from colorcli.methods.backbone.network import build as build_backbone
 from colorcli.methods.pfanet.network import ChannelAttention, ContextPyramid, PFANet, SpatialAttention
 from colorcli.methods.pfanet.objective import Objective, edge_loss, edges
-from colorcli.methods.registry import HELPERS
+from colorcli.methods.registry import COMPANIONS
 
 TINY: dict[str, Any] = {"widths": (4, 4, 8, 8, 8), "context": 4, "head": 4}
 
@@ -65,7 +65,7 @@ def _by_hand(widths: tuple[int, ...], context: int, head: int) -> int:
 @pytest.mark.parametrize("variant", ["paper", "compact"])
 def test_parameter_counts(variant: str) -> None:
     """Oracle: methods.md's description added up by hand; exact. Compact: at most 8 M."""
-    settings = HELPERS["pfanet"].variants[variant]
+    settings = COMPANIONS["pfanet"].variants[variant]
     with torch.device("meta"):
         network = PFANet(**settings)
     found = sum(p.numel() for p in network.parameters())
@@ -287,7 +287,7 @@ def test_body_from_a_backbone() -> None:
     state = backbone.features.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in network.features.state_dict().items())
     assert objective.notes() == {"body from": "vgg19"}
-    assert not any(name.startswith("helpers") for name in objective.state_dict())
+    assert not any(name.startswith("companions") for name in objective.state_dict())
     assert Objective.needs(settings) == {"backbone"}
     assert Objective.needs({}) == frozenset()
     assert Objective(network, {}).notes() == {}

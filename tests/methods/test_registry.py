@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from colorcli.errors import UsageError
-from colorcli.methods.registry import HELPERS, METHODS, Registry
+from colorcli.methods.registry import COMPANIONS, METHODS, Registry
 
 
 def test_a_name_is_registered_once() -> None:
@@ -35,7 +35,7 @@ def test_order_is_that_of_registration() -> None:
 def test_missing_role_is_named() -> None:
     """Oracle: the contract of MethodSpec.load."""
     with pytest.raises(UsageError, match="backbone has no predictor yet"):
-        HELPERS["backbone"].load("predictor")
+        COMPANIONS["backbone"].load("predictor")
 
 
 @pytest.mark.parametrize("module", ["colorcli.methods.registry", "colorcli.items", "colorcli.errors"])

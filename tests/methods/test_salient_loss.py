@@ -216,7 +216,7 @@ def test_spectral_residual_finds_the_object() -> None:
     cv2 = pytest.importorskip("cv2")
     if not hasattr(cv2, "saliency"):
         pytest.skip("opencv without its contributed modules")
-    from colorcli.methods.smsanet.saliency import SpectralResidual
+    from colorcli.methods.saliency import SpectralResidual
 
     detector = SpectralResidual()
     assert "spectral residual" in detector.title
@@ -237,7 +237,7 @@ def test_spectral_residual_finds_the_object() -> None:
 @pytest.mark.parametrize("without", ["opencv", "contributed modules"])
 def test_missing_opencv_is_said(without: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the contract: UsageError with the pip command, where there is no opencv, or one without `saliency`."""
-    from colorcli.methods.smsanet.saliency import SpectralResidual
+    from colorcli.methods.saliency import SpectralResidual
 
     real = builtins.__import__
 

@@ -64,7 +64,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         photos: Photos | None = None,
         report: Any = None,
         team: Team | None = None,
-        helpers: Any = None,
+        companions: Any = None,
         **settings: Any,
     ) -> Run:
         defaults: dict[str, Any] = {
@@ -84,6 +84,6 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         config = TrainConfig(**{**defaults, **settings})
         team = team or Team(0, 1, torch.device("cpu"))
         say = report or (lambda _: None)
-        return Run(METHODS[config.method], config, photos, tmp_path / folder, team, say, helpers)
+        return Run(METHODS[config.method], config, photos, tmp_path / folder, team, say, companions)
 
     return make

@@ -104,6 +104,10 @@ def test_what_cannot_be_coerced_is_named(key: str, given: Any) -> None:
         ({"rate": "nan"}, "rate must be above 0"),
         ({"betas": "0.9"}, "betas must be two numbers"),
         ({"betas": "0.9,1"}, "betas must be two numbers"),
+        ({"minutes": float("nan")}, "minutes must be 0 or more, not nan"),
+        ({"clip": -1.0}, "clip must be 0 or more"),
+        ({"stages": "64:0:8,64:1:8"}, "a share above 0"),
+        ({"accumulate": 0}, "accumulate must be at least 1"),
         ({"validation_size": 100}, "validation_size must be a multiple of 8"),
         ({"network": "smsa"}, "network is a table of settings"),
         ({"objective": 1}, "objective is a table of settings"),
@@ -167,12 +171,13 @@ def test_recipe_files(tmp_path: Path) -> None:
 
 
 def test_published_recipe_is_the_papers() -> None:
-    """Oracle: the paper's section 3.2: Adam, 1e-5, 0.9 and 0.999, 40,000 iterations, 256 x 256, delta 1; exact."""
+    """Oracle: the paper's section 3.2: Adam, 1e-5, 0.9 and 0.999, 40,000 iterations, 256 x 256, delta 1, eq. 7's weight
+    of the salient loss 1; exact."""
     config = build_config("smsanet", read_recipe(shipped_folder("training") / "smsanet" / "published.toml"))
     assert (config.optimizer, config.rate, config.betas, config.steps) == ("adam", 1e-5, (0.9, 0.999), 40_000)
     assert {stage.size for stage in config.stages} == {256}
     assert (config.schedule, config.weight_decay, config.warmup) == ("constant", 0.0, 0)
-    assert config.objective == {"delta": 1.0}
+    assert config.objective == {"delta": 1.0, "salience": 1.0}
 
 
 @pytest.mark.parametrize("path", sorted((shipped_folder("training")).glob("*/*.toml")), ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""A run's log as a picture."""
+"""A run's log, and the picture of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from colorcli.train.curve import draw, read_log
+from colorcli.errors import ColorizeError
+from colorcli.train.curve import draw
+from colorcli.train.log import append, keep_until, read_log
 
 
 def _log(path: Path, **figures: float) -> list[dict[str, Any]]:
@@ -26,7 +28,7 @@ def _log(path: Path, **figures: float) -> list[dict[str, Any]]:
 def test_curve(tmp_path: Path, figures: dict[str, float]) -> None:
     """Oracle: the contract: whole XML, the same bytes a second time, no half file; the axis names what was measured."""
     entries = _log(tmp_path / "log.jsonl", **figures)
-    assert read_log(tmp_path / "log.jsonl") == entries
+    assert read_log(tmp_path) == entries
     draw(entries, tmp_path / "curve.svg")
     first = (tmp_path / "curve.svg").read_bytes()
     draw(entries, tmp_path / "curve.svg")
@@ -42,3 +44,34 @@ def test_log_of_a_run_that_did_not_start(tmp_path: Path) -> None:
     """Oracle: the contract: an empty picture, no error."""
     draw([], tmp_path / "curve.svg")
     assert (tmp_path / "curve.svg").stat().st_size > 0
+
+
+def test_half_a_line_is_passed_over(tmp_path: Path) -> None:
+    """Oracle: what a power loss leaves: the entries before and after it."""
+    (tmp_path / "log.jsonl").write_text('{"step": 1}\n{"step": 2, "loss": 0.{"step": 2}\n{"step": 3}\n')
+    assert read_log(tmp_path) == [{"step": 1}, {"step": 3}]
+
+
+def test_numbers_without_a_word_in_json(tmp_path: Path) -> None:
+    """Oracle: a strict JSON parser; infinity and NaN become null."""
+    append(tmp_path, {"psnr": float("inf"), "loss": float("nan"), "step": 1})
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    line = json.loads((tmp_path / "log.jsonl").read_text(), parse_constant=refuse)
+    assert line == {"psnr": None, "loss": None, "step": 1}
+
+
+def test_a_broken_sitting_is_dropped(tmp_path: Path) -> None:
+    """Oracle: the contract: entries up to the checkpoint's step."""
+    for step in (1, 2, 3, 4):
+        append(tmp_path, {"step": step})
+    keep_until(tmp_path, 2)
+    assert read_log(tmp_path) == [{"step": 1}, {"step": 2}]
+
+
+def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    """Oracle: the contract: one of our errors, with the place."""
+    with pytest.raises(ColorizeError, match=r"cannot write .*gone.*log\.jsonl"):
+        append(tmp_path / "gone", {"step": 1})

@@ -118,6 +118,7 @@ def test_alone() -> None:
     with join("cpu") as team:
         assert team == Team(0, 1, torch.device("cpu"))
         assert team.leads
-        assert (team.agreed(3.5), team.mean(2.5)) == (3.5, 2.5)
+        assert (team.largest(3.5, -1.0), team.mean(2.5)) == ((3.5, -1.0), 2.5)
+        assert team.same("text")
         module = torch.nn.Linear(1, 1)
-        assert team.wrap(module, several_players=False) is module
+        assert team.wrap(module) is module

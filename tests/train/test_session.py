@@ -72,7 +72,7 @@ def test_from_photos_to_weights(request_for: Callable[..., TrainRequest]) -> Non
     assert description["gain"] == description["validation"]["gain"]
     texts = [entry["text"] for entry in entries if entry["event"] == "note"]
     assert any("photos/cut.png" in text for text in texts)
-    assert "4 photos to train on, 1 held out" in texts
+    assert "4 photos to train on, 1 held out, 1 damaged and left out" in texts
     logged = [json.loads(line)["event"] for line in (path.parent / "log.jsonl").read_text().splitlines()]
     assert logged[-1] == "final"
 
@@ -126,8 +126,10 @@ def test_damaged_init(request_for: Callable[..., TrainRequest], tmp_path: Path) 
     ("change", "message"),
     [
         ({"recipe": "secret"}, "no recipe 'secret' is shipped for smsanet; there are: .*default.*published"),
-        ({"method": "nothing"}, "no method is called 'nothing'"),
+        ({"method": "nothing"}, "nothing to train is called 'nothing'; there are: .*color2embed, backbone, pfanet"),
         ({"speed": 3}, "unknown training setting 'speed'"),
+        ({"variant": "huge"}, "no variant 'huge'"),
+        ({"backbone": "none.safetensors"}, "no loss of smsanet uses a backbone"),
     ],
 )
 def test_requests_that_cannot_be_carried_out(
@@ -149,3 +151,20 @@ def test_demonstration_without_data(tmp_path: Path) -> None:
     )
     assert "demonstration" in entries[0]["text"]
     assert read_checkpoint(path).description["variant"] == "compact"
+
+
+@pytest.mark.parametrize(("method", "need"), [("backbone", "a label"), ("pfanet", r"a mask \(NAME\.mask\.png\)")])
+def test_demonstration_that_there_is_not(tmp_path: Path, method: str, need: str) -> None:
+    """Oracle: the contract: the wheel's photographs have neither labels nor masks; no folder is made."""
+    with pytest.raises(UsageError, match=rf"{method} needs DATA: pictures with {need}"):
+        run_training(TrainRequest(method, (), tmp_path / "demo", None, None, False, "cpu", {}), _quiet)
+    assert not (tmp_path / "demo").exists()
+
+
+def test_resume_with_other_data_is_refused(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:
+    """Oracle: the contract: a photo more, and the run is another one."""
+    request = request_for()
+    run_training(request, _quiet)
+    (tmp_path / "photos" / "more.png").write_bytes((tmp_path / "photos" / "1.png").read_bytes())
+    with pytest.raises(ColorizeError, match="is of data = "):
+        run_training(request_for(resume=True, steps=5), _quiet)

@@ -49,9 +49,9 @@ class Objective(BaseObjective):
     players: ClassVar[tuple[str, ...]] = ("generators", "discriminators")
 
     def __init__(
-        self, network: Generator, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+        self, network: Generator, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, helpers)
+        super().__init__(network, companions)
         del self.network  # it is a generator among two: under both names a checkpoint would hold it twice
         self.settings = read_settings(Settings, settings, "agin")
         self.generators = nn.ModuleDict({"color": network, "gray": network.twin()})

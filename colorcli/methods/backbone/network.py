@@ -209,7 +209,7 @@ def from_torchvision(shape: str = "vgg19") -> Backbone:
 class Features(nn.Module):
     """One map of a trained backbone as the measure of a perceptual loss: the backbone is fixed, pictures get gradients.
 
-    The backbone becomes part of this module: an objective keeps it in its `helpers`, not as a submodule.
+    The backbone becomes part of this module: an objective keeps it in its `companions`, not as a submodule.
     """
 
     def __init__(self, backbone: Backbone, layer: str) -> None:

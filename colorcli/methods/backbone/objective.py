@@ -32,9 +32,9 @@ class Objective(BaseObjective):
     network: Backbone
 
     def __init__(
-        self, network: Backbone, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+        self, network: Backbone, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, helpers)
+        super().__init__(network, companions)
         self.settings = read_settings(Settings, settings, "backbone")
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:

@@ -14,8 +14,8 @@ SPEC = MethodSpec(
     objective="colorcli.methods.color2embed.objective:Objective",
     variants={
         "paper": {"widths": (64, 128, 256, 512), "encoder": (64, 128, 256, 512, 512), "hidden": 512, "norm": "none"},
-        # The encoder is the convolutions of the helper network `backbone` in its compact form (half of VGG19's widths,
-        # batch norm), so that a trained one can start it; they alone are 3.8 M.
+        # The encoder is the convolutions of the companion `backbone` in its compact form (half of VGG19's widths, batch
+        # norm), so that a trained one can start it; they alone are 3.8 M.
         "compact": {"widths": (32, 64, 128, 176), "encoder": (32, 64, 128, 256, 256), "hidden": 120, "norm": "batch"},
     },
     multiple=16,

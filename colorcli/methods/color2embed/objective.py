@@ -30,11 +30,13 @@ class Settings:
     """The [objective] table of a recipe."""
 
     reconstruction: float = 1.0  # lambda_rec of eq. 10
-    perceptual: float = 0.0  # lambda_perc (paper: 0.1); above 0 it needs the helper "backbone"
+    perceptual: float = 0.0  # lambda_perc (paper: 0.1); above 0 it needs the companion "backbone"
     noise: float = 5.0  # on references, standard deviation in 8-bit steps
     warp: bool = True  # references are warped by a thin plate spline
     turn: bool = True  # references are rotated and flipped
-    encoder: str = "scratch"  # start of the colour encoder's VGG19: "scratch", or "backbone" for that helper's weights
+    encoder: str = (
+        "scratch"  # of the colour encoder's VGG19: "scratch", or "backbone" for that companion's weights
+    )
 
     def __post_init__(self) -> None:
         for name in ("reconstruction", "perceptual", "noise"):
@@ -57,14 +59,14 @@ class Objective(BaseObjective):
     network: Color2Embed
 
     def __init__(
-        self, network: Color2Embed, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+        self, network: Color2Embed, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, helpers)
+        super().__init__(network, companions)
         self.settings = read_settings(Settings, settings, "color2embed")
         self.augmentation = Augmentation(self.settings.noise, self.settings.warp, self.settings.turn)
         if not self.settings.needs_backbone:
             return
-        backbone = self.helpers.get("backbone")
+        backbone = self.companions.get("backbone")
         if not isinstance(backbone, VGG):
             found = getattr(backbone, "title", "none")
             raise UsageError(f"color2embed needs a backbone of VGG19's shape for perceptual and encoder, not {found}")
@@ -74,7 +76,7 @@ class Objective(BaseObjective):
             except ValueError as error:
                 raise UsageError(f"{backbone.title} cannot start color2embed's encoder: {error}") from None
         if self.settings.perceptual:
-            self.helpers["perception"] = Features(backbone, _PERCEIVED)
+            self.companions["perception"] = Features(backbone, _PERCEIVED)
 
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
@@ -98,7 +100,7 @@ class Objective(BaseObjective):
             losses["reconstruction"] = weights.reconstruction * distance
         if weights.perceptual:
             shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
-            perception = self.helpers["perception"]
+            perception = self.companions["perception"]
             with torch.no_grad():
                 wanted = perception(rgb).float()
             losses["perceptual"] = weights.perceptual * F.l1_loss(perception(shown).float(), wanted)
@@ -112,8 +114,8 @@ class Objective(BaseObjective):
 
     def notes(self) -> dict[str, str]:
         """What the colour encoder started from, before any --init, and which backbone the perceptual loss had."""
-        start = "scratch" if self.settings.encoder == "scratch" else str(self.helpers["backbone"].title)
+        start = "scratch" if self.settings.encoder == "scratch" else str(self.companions["backbone"].title)
         notes = {"encoder before --init": start}
         if self.settings.perceptual:
-            notes["perceptual"] = str(self.helpers["perception"].title)
+            notes["perceptual"] = str(self.companions["perception"].title)
         return notes

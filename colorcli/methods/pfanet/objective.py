@@ -63,12 +63,12 @@ class Objective(BaseObjective):
     network: PFANet
 
     def __init__(
-        self, network: PFANet, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+        self, network: PFANet, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, helpers)
+        super().__init__(network, companions)
         self.settings = read_settings(Settings, settings, "pfanet")
         if self.settings.start == "backbone":
-            self._take_over(self.helpers.get("backbone"))
+            self._take_over(self.companions.get("backbone"))
 
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
@@ -101,4 +101,4 @@ class Objective(BaseObjective):
         """Which backbone the body started from, where it did."""
         if self.settings.start == "scratch":
             return {}
-        return {"body from": str(getattr(self.helpers["backbone"], "title", "a backbone"))}
+        return {"body from": str(getattr(self.companions["backbone"], "title", "a backbone"))}

@@ -40,9 +40,9 @@ class Objective(BaseObjective):
     network: Siggraph17
 
     def __init__(
-        self, network: Siggraph17, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+        self, network: Siggraph17, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, helpers)
+        super().__init__(network, companions)
         self.settings = read_settings(Settings, settings, "siggraph17")
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:

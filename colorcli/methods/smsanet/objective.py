@@ -56,11 +56,11 @@ class Objective(BaseObjective):
     network: SMSANet
 
     def __init__(
-        self, network: SMSANet, settings: Mapping[str, Any], helpers: Mapping[str, nn.Module] | None = None
+        self, network: SMSANet, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, helpers)
+        super().__init__(network, companions)
         self.settings = read_settings(Settings, settings, "smsanet")
-        if self.settings.salience and "saliency" not in self.helpers:
+        if self.settings.salience and "saliency" not in self.companions:
             raise UsageError(
                 f"salience = {self.settings.salience} needs a saliency detector: --set saliency=FILE with PFANet's "
                 "weights, or --set saliency=classical"
@@ -85,12 +85,12 @@ class Objective(BaseObjective):
         losses = {"huber": F.huber_loss(predicted, lab[:, 1:] / CHROMA_SCALE, delta=delta) / delta}
         if self.settings.salience:
             shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
-            losses["salient"] = self.settings.salience * salient_loss(rgb, shown, self.helpers["saliency"])
+            losses["salient"] = self.settings.salience * salient_loss(rgb, shown, self.companions["saliency"])
         return losses
 
     def notes(self) -> dict[str, str]:
         """Which detector the salient loss had."""
         if not self.settings.salience:
             return {}
-        detector = self.helpers["saliency"]
+        detector = self.companions["saliency"]
         return {"saliency": str(getattr(detector, "title", type(detector).__name__))}

@@ -11,22 +11,22 @@ from torch import nn
 from colorcli.checkpoints.load import read_checkpoint
 from colorcli.errors import UsageError
 from colorcli.loader import build_network
-from colorcli.methods.registry import HELPERS
+from colorcli.methods.registry import COMPANIONS
 from colorcli.train.config import TrainConfig
 
 
-def load_helpers(names: Iterable[str], config: TrainConfig, device: torch.device) -> dict[str, nn.Module]:
-    """The helpers by name, fixed and in evaluation mode, on the device; UsageError where the recipe names none."""
+def load_companions(names: Iterable[str], config: TrainConfig, device: torch.device) -> dict[str, nn.Module]:
+    """The companions by name, fixed and in evaluation mode, on the device; UsageError where the recipe names none."""
     load = {"saliency": _saliency, "backbone": _backbone}
-    helpers = {name: load[name](config) for name in sorted(names)}
-    for helper in helpers.values():
-        helper.requires_grad_(False).eval().to(device)
-    return helpers
+    companions = {name: load[name](config) for name in sorted(names)}
+    for companion in companions.values():
+        companion.requires_grad_(False).eval().to(device)
+    return companions
 
 
 def _saliency(config: TrainConfig) -> nn.Module:
     if config.saliency == "classical":
-        from colorcli.methods.smsanet.saliency import SpectralResidual
+        from colorcli.methods.saliency import SpectralResidual
 
         return SpectralResidual()
     return _from_file("pfanet", config.saliency)
@@ -42,7 +42,7 @@ def _backbone(config: TrainConfig) -> nn.Module:
     return _from_file("backbone", config.backbone)
 
 
-def _from_file(helper: str, name: str) -> nn.Module:
-    network = build_network(HELPERS[helper], read_checkpoint(Path(name)), name)
-    network.title = f"{helper} {Path(name).name}"  # type: ignore[assignment]
+def _from_file(companion: str, name: str) -> nn.Module:
+    network = build_network(COMPANIONS[companion], read_checkpoint(Path(name)), name)
+    network.title = f"{companion} {Path(name).name}"  # type: ignore[assignment]
     return network
