@@ -69,7 +69,7 @@ def test_methods_json_tells_the_facts(shipped: Path, colorize: Call) -> None:
         assert rows[spec.name]["variants"] == list(spec.variants)
     size = (shipped / "smsanet-compact.safetensors").stat().st_size
     expected = [{"file": "smsanet-compact.safetensors", "variant": "compact", "bytes": size}]
-    assert rows["smsanet"]["weights"] == expected and rows["siggraph17"]["weights"] == []
+    assert rows["smsanet"]["weights"] == expected and rows["agin"]["weights"] == []
     (shipped / "smsanet-compact.safetensors").unlink()
     assert json.loads(colorize("methods", "--json").out)[0]["weights"] == []
 
@@ -104,7 +104,7 @@ def test_weights_path(shipped: Path, colorize: Call) -> None:
     """Oracle: the file is there; a method without weights exits 4, an unknown one 2, with those that there are."""
     answer = colorize("weights", "path", "smsanet")
     assert (answer.code, answer.out) == (0, f"{shipped / 'smsanet-compact.safetensors'}\n")
-    assert colorize("weights", "path", "siggraph17").code == 4
+    assert colorize("weights", "path", "agin").code == 4
     unknown = colorize("weights", "path", "nonsense")
     assert unknown.code == 2 and "siggraph17" in unknown.err
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from colorcli.checkpoints.load import write_checkpoint
 from colorcli.loader import LoadedMethod
+from colorcli.media.samples import photograph
 from colorcli.methods.registry import METHODS
 from colorcli.methods.siggraph17.network import Siggraph17
 
@@ -258,3 +259,20 @@ def test_the_help_names_the_methods_that_can(colorize: Call) -> None:
     for spec in METHODS:
         assert (f"-m {spec.name}" in words[hint:attention]) is spec.takes_hints
         assert (f"-m {spec.name}" in words[attention : attention + 200]) is spec.attention
+
+
+def test_a_hint_changes_what_it_points_at(colorize: Call, tmp_path: Path) -> None:
+    """Oracle: the shipped weights on a photograph of the wheel, with a hint and without: near the hint ab moves towards
+    the hint's, by 5 or more; in the farthest corner by less than a quarter of that."""
+    Image.fromarray(photograph("astronaut")).convert("L").save(tmp_path / "a.png")
+    results = []
+    for name, extra in (("plain", ()), ("hinted", ("--hint", "180,420,#20a030"))):
+        answer = colorize("auto", tmp_path / "a.png", "-m", "siggraph17", "-o", tmp_path / name, "-d", "cpu", *extra)
+        assert answer.code == 0, answer.err
+        results.append(rgb2lab(np.array(Image.open(tmp_path / name / "a.png")))[..., 1:])
+    moved = results[1] - results[0]
+    towards = rgb2lab(np.array([[(0x20, 0xA0, 0x30)]], np.uint8))[0, 0, 1:]
+    near = (moved[400:440, 160:200] @ (towards / np.linalg.norm(towards))).mean()
+    far = np.linalg.norm(moved[:100, -100:], axis=-1).mean()
+    assert near > 5
+    assert far < near / 4
