@@ -29,6 +29,7 @@ class Objective(nn.Module):
 
     data: ClassVar[str] = "photos"  # the kind of batch
     players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
+    out_of_reach: ClassVar[tuple[str, ...]] = ()  # prefixes of the network's parameters that no loss has a part in
 
     def __init__(self, network: nn.Module, companions: Mapping[str, nn.Module] | None = None) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import zlib
 from collections.abc import Iterator
@@ -58,13 +59,13 @@ class Team:
         if self.size > 1:
             dist.barrier()
 
-    def wrap(self, module: nn.Module) -> nn.Module:
+    def wrap(self, module: nn.Module, several_players: bool) -> nn.Module:
         """The module with its gradients averaged over all processes."""
         if self.size == 1:
             return module
         devices = [self.device.index] if self.device.type == "cuda" else None
-        # A player leaves out the others' parameters, and a head may have no part in the losses.
-        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
+        # A player leaves out the others' parameters.
+        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=several_players)
 
 
 @contextmanager
@@ -87,4 +88,5 @@ def join(device: str = "auto") -> Iterator[Team]:
         yield Team(dist.get_rank(), dist.get_world_size(), chosen)
         dist.barrier()  # the first process keeps the meeting place: nobody leaves while another is still there
     finally:
+        gc.collect()  # what DDP leaves in cycles holds the group, and ends the process if it outlives it
         dist.destroy_process_group()

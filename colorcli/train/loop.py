@@ -92,7 +92,12 @@ class Run:
         self.objective.requires_grad_(False)
         for player in self.objective.players:
             named = getattr(self.objective, player).named_parameters()
-            chosen = [p for name, p in named if not config.train_only or name.startswith(config.train_only)]
+            chosen = [
+                p
+                for name, p in named
+                if (not config.train_only or name.startswith(config.train_only))
+                and not name.startswith(self.objective.out_of_reach)
+            ]
             if not chosen:
                 raise UsageError(f"train_only = {config.train_only} names no parameter of {self.spec.name}'s {player}")
             for parameter in chosen:
@@ -183,7 +188,7 @@ class Run:
         for parameters in self.trained.values():
             for parameter in parameters:
                 parameter.requires_grad_(True)
-        shared = self.team.wrap(self.objective)
+        shared = self.team.wrap(self.objective, several_players=len(self.optimizers) > 1)
         marks = dict.fromkeys(("checkpoint", "validate", "log"), self.minutes)
         sitting = time.perf_counter() - 60 * self.minutes
         seen: list[dict[str, float]] = []

@@ -121,4 +121,4 @@ def test_alone() -> None:
         assert (team.largest(3.5, -1.0), team.mean(2.5)) == ((3.5, -1.0), 2.5)
         assert team.same("text")
         module = torch.nn.Linear(1, 1)
-        assert team.wrap(module) is module
+        assert team.wrap(module, several_players=False) is module

@@ -34,9 +34,7 @@ class Settings:
     noise: float = 5.0  # on references, standard deviation in 8-bit steps
     warp: bool = True  # references are warped by a thin plate spline
     turn: bool = True  # references are rotated and flipped
-    encoder: str = (
-        "scratch"  # of the colour encoder's VGG19: "scratch", or "backbone" for that companion's weights
-    )
+    encoder: str = "scratch"  # of the colour encoder's VGG19: "scratch", or "backbone" for that companion's weights
 
     def __post_init__(self) -> None:
         for name in ("reconstruction", "perceptual", "noise"):
