@@ -98,11 +98,10 @@ def import_published(method: str, source: Path, target: Path, licence: str) -> N
     tensors = read_published(source)
     network: nn.Module = spec.load("network")(**spec.published)
     check_layout(tensors, network.state_dict(), str(source))
-    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in spec.published.items()}
     description = {
         "method": spec.name,
         "variant": "paper",
-        "network": settings,
+        "network": dict(spec.published),
         "size": spec.size,
         "gain": 1.0,
         "licence": licence,

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorcli.checkpoints.load import COUNTER, differences
 from colorcli.errors import WeightsError
 
 _WRAPPERS = ("state_dict", "model", "net")  # what published training scripts put around the tensors
 _PARALLEL = "module."  # the prefix that DataParallel leaves
-_COUNTER = "num_batches_tracked"  # of a batch norm; no result depends on it
 
 
 def read_published(path: Path) -> dict[str, Tensor]:
@@ -37,7 +37,7 @@ def read_published(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds a {type(content).__name__}, not named tensors")
     tensors = {str(name).removeprefix(_PARALLEL): v for name, v in content.items() if isinstance(v, Tensor)}
-    tensors = {name: value for name, value in tensors.items() if not name.endswith(_COUNTER)}
+    tensors = {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}
     if not tensors:
         raise WeightsError(f"{path} holds no tensors")
     return tensors
@@ -45,13 +45,8 @@ def read_published(path: Path) -> dict[str, Tensor]:
 
 def check_layout(tensors: dict[str, Tensor], expected: dict[str, Tensor], name: str) -> None:
     """Compare a file's tensors with a network's; WeightsError names every key that is missing, extra or misshapen."""
-    wanted = {key: value for key, value in expected.items() if not key.endswith(_COUNTER)}
-    missing, extra = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
-    shapes = [
-        f"{key} is {tuple(tensors[key].shape)}, not {tuple(wanted[key].shape)}"
-        for key in sorted(set(wanted) & set(tensors))
-        if tensors[key].shape != wanted[key].shape
-    ]
+    missing, extra, misshapen = differences(tensors, expected)
+    shapes = [f"{key} is {tuple(tensors[key].shape)}, not {tuple(expected[key].shape)}" for key in misshapen]
     faults = [_fault("missing", missing), _fault("unexpected", extra), _fault("of another shape", shapes)]
     if any(faults):
         raise WeightsError(f"{name} is not of the published layout: {'; '.join(filter(None, faults))}")

@@ -18,6 +18,7 @@ from colorcli.media.places import whole_files
 
 _DESCRIPTION = "colorize"  # the metadata key that holds the description
 _FORMAT = 1
+COUNTER = "num_batches_tracked"  # of a batch norm: no result depends on it, no file has to hold it
 _KEPT_IN_FP32 = ("running_mean", "running_var")  # variances beyond 65504 would become infinite in fp16
 
 
@@ -58,7 +59,7 @@ def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, A
     """
     tensors = {}
     for name, value in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):
+        if name.endswith(COUNTER):
             continue
         stored = value.half() if half and not name.endswith(_KEPT_IN_FP32) else value.float()
         if not torch.isfinite(stored).all():
@@ -75,12 +76,18 @@ def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, A
 def fill(network: nn.Module, checkpoint: Checkpoint, name: str) -> None:
     """Put the tensors into the network, every one and no other; WeightsError names what is missing or too much."""
     own = network.state_dict()
-    counted = {key for key in own if not key.endswith("num_batches_tracked")}
-    missing, extra = sorted(counted - set(checkpoint.tensors)), sorted(set(checkpoint.tensors) - counted)
+    missing, extra, misshapen = differences(checkpoint.tensors, own)
     if missing or extra:
         raise WeightsError(f"{name} does not fit the network: missing {missing[:4]}, unexpected {extra[:4]}")
-    for key, value in checkpoint.tensors.items():
-        if value.shape != own[key].shape:
-            raise WeightsError(f"{name}: {key} is {tuple(value.shape)}, the network has {tuple(own[key].shape)}")
+    for key in misshapen:
+        found = tuple(checkpoint.tensors[key].shape)
+        raise WeightsError(f"{name}: {key} is {found}, the network has {tuple(own[key].shape)}")
     own.update({key: value.to(own[key].dtype) for key, value in checkpoint.tensors.items()})
     network.load_state_dict(own)
+
+
+def differences(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[list[str], list[str], list[str]]:
+    """The names that a network (`own`) has and a file lacks, that the file has too much, and that differ in shape."""
+    wanted = {name for name in own if not name.endswith(COUNTER)}
+    misshapen = sorted(name for name in wanted & set(tensors) if tensors[name].shape != own[name].shape)
+    return sorted(wanted - set(tensors)), sorted(set(tensors) - wanted), misshapen

@@ -64,8 +64,17 @@ def lab_to_linear(lab: Tensor) -> Tensor:
     lightness, a, b = lab.unbind(-3)
     y = (lightness + 16) / 116
     f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
-    xyz = torch.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA)
-    return _apply(_xyz_to_rgb_matrix(lab), xyz)
+    return _apply(_xyz_to_rgb_matrix(lab), _relative(f))
+
+
+def luminance(lightness: Tensor) -> Tensor:
+    """Relative luminance, 0..1, of CIE L, 0..100: the linear value of the gray of that lightness. Any shape."""
+    return _relative((lightness + 16) / 116)
+
+
+def _relative(f: Tensor) -> Tensor:
+    """XYZ relative to white from what Lab makes of it."""
+    return torch.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA)
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 
@@ -90,6 +91,16 @@ def normalize_lightness(lightness: Tensor) -> Tensor:
 
 
 CHROMA_SCALE = 110.0  # CIE ab = 110 x the tanh output, the published normalisation
+
+
+def chroma_huber(predicted: Tensor, target: Tensor, delta: float) -> Tensor:
+    """Huber loss between two normalised chromas, (B, 2, H, W) of ab / 110, in float32: a scalar, the mean.
+
+    delta: in CIE ab units. The loss is divided by it, so that its slope is 1 whatever delta is: a rate then keeps its
+    meaning.
+    """
+    normalised = delta / CHROMA_SCALE
+    return F.huber_loss(predicted.float(), target, delta=normalised) / normalised
 
 
 class PredictsChroma:

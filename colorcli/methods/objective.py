@@ -20,21 +20,32 @@ SettingsType = TypeVar("SettingsType")
 
 
 class Objective(nn.Module):
-    """What training a method minimises.
+    """What training a method minimises. Subclasses name the method and the dataclass of their settings.
 
-    network: what is averaged, validated and exported. Networks that are trained with it for its sake are further
-    submodules. companions: fixed networks that the engine loaded because the recipe names them ("backbone",
-    "saliency"); they are not registered as submodules, since they are no part of a checkpoint.
+    settings: the [objective] table of a recipe. network: what is averaged, validated and exported. Networks that are
+    trained with it for its sake are further submodules. companions: fixed networks that the engine loaded because the
+    recipe names them ("backbone", "saliency"); they are not registered as submodules, since they are no part of a
+    checkpoint.
     """
 
+    method: ClassVar[str]  # its name, for what is said of its settings
+    settings_type: ClassVar[type]  # see `read_settings`
     data: ClassVar[str] = "photos"  # the kind of batch
     players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
     out_of_reach: ClassVar[tuple[str, ...]] = ()  # prefixes of the network's parameters that no loss has a part in
 
-    def __init__(self, network: nn.Module, companions: Mapping[str, nn.Module] | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
+    ) -> None:
         super().__init__()
         self.network = network
+        self.settings = self.read(settings)
         self.companions = dict(companions or {})  # a plain dict: not registered
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any]) -> Any:
+        """The settings as the method's own dataclass; UsageError for those that it lacks or refuses."""
+        return read_settings(cls.settings_type, settings, cls.method)
 
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:

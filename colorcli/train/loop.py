@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,7 @@ class Run:
                     "stages: --set stages=SIZE:SHARE:BATCH,..."
                 )
             if fitting < _FEW * len(self.photos.train):
-                few = f"only {fitting} of {len(self.photos.train)} photos are large enough for {stage.size} px"
-                self.log({"event": "note", "text": few})
+                self.note(f"only {fitting} of {len(self.photos.train)} photos are large enough for {stage.size} px")
 
     # what can be trained, and how fast
 
@@ -138,7 +138,7 @@ class Run:
 
     def resume(self) -> None:
         """Go on from `state.pt`, whose method, variant and settings must be this run's."""
-        state = load_state(self.folder / "state.pt", self._identity())
+        state = load_state(self.folder / "state.pt", self._identity)
         self.objective.load_state_dict(state["objective"])
         for player, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])
@@ -150,6 +150,7 @@ class Run:
             keep_until(self.folder, self.step)
         self.log({"event": "resumed"})
 
+    @cached_property
     def _identity(self) -> dict[str, Any]:
         """What a resume must agree in: all of the recipe but the run's length and how often it reports."""
         free = {"steps", "minutes", "validate_minutes", "checkpoint_minutes", "validation_limit", "precision"}
@@ -165,7 +166,7 @@ class Run:
         save_state(
             self.folder / "state.pt",
             {
-                "identity": self._identity(),
+                "identity": self._identity,
                 "objective": self.objective.state_dict(),
                 "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
                 "averaged": self.averaged,
@@ -335,3 +336,7 @@ class Run:
         if self.team.leads:
             place = {"step": self.step, "images": self.images, "minutes": round(self.minutes, 2)}
             self._report(append(self.folder, {**place, **entry}))
+
+    def note(self, text: str) -> None:
+        """A remark in the log."""
+        self.log({"event": "note", "text": text})

@@ -71,7 +71,8 @@ def run_training(request: TrainRequest, report: Report) -> Path:
     with distributed.join(request.device) as team:
         told = report if team.leads else _say_nothing
         companions = load_companions(needs, config, team.device)
-        build(spec, config, team.size)
+        with torch.device("meta"):  # to refuse what cannot be before the pictures are read; no weight is drawn
+            build(spec, config, team.size)
         init = _read_init(request.init) if request.init else {}
         _prepare_folder(request)
         team.wait()
@@ -154,7 +155,7 @@ def _finish(run: Run) -> Path:
     description = {
         "method": spec.name,
         "variant": config.variant,
-        "network": {key: list(value) if isinstance(value, tuple) else value for key, value in run.settings.items()},
+        "network": run.settings,
         "size": config.used_at,
         "licence": spec.licence,
         "source": f"colorize train {spec.name}: {run.images} crops, {run.minutes:.0f} minutes on "
@@ -171,9 +172,9 @@ def _finish(run: Run) -> Path:
     try:
         draw(read_log(run.folder), run.folder / "curve.svg")
     except ImportError:
-        run.log(_note("no curve.svg: it needs matplotlib (`pip install 'colorize[report]'`)"))
+        run.note("no curve.svg: it needs matplotlib (`pip install 'colorize[report]'`)")
     except (OSError, ValueError) as error:
-        run.log(_note(f"no curve.svg: {error}"))
+        run.note(f"no curve.svg: {error}")
     return path
 
 

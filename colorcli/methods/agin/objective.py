@@ -16,7 +16,7 @@ from colorcli.errors import UsageError
 from colorcli.methods.agin.discriminator import SMALLEST, TwoScales, Verdict
 from colorcli.methods.agin.gray import grayed
 from colorcli.methods.agin.network import AGIN, Generator
-from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.objective import Batch
 from colorcli.methods.objective import Objective as BaseObjective
 
 
@@ -45,15 +45,17 @@ class Objective(BaseObjective):
     as wide as the generators.
     """
 
+    method = "agin"
+    settings_type = Settings
+    settings: Settings
     data: ClassVar[str] = "unpaired"
     players: ClassVar[tuple[str, ...]] = ("generators", "discriminators")
 
     def __init__(
         self, network: Generator, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, companions)
+        super().__init__(network, settings, companions)
         del self.network  # it is a generator among two: under both names a checkpoint would hold it twice
-        self.settings = read_settings(Settings, settings, "agin")
         self.generators = nn.ModuleDict({"color": network, "gray": network.twin()})
         self.discriminators = nn.ModuleDict(
             {domain: TwoScales(network.width, network.attention) for domain in ("color", "gray")}

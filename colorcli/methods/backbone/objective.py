@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorcli.methods.backbone.network import Backbone
-from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.objective import Batch
 from colorcli.methods.objective import Objective as BaseObjective
 
 
@@ -28,14 +27,11 @@ class Settings:
 class Objective(BaseObjective):
     """Cross entropy with label smoothing."""
 
+    method = "backbone"
+    settings_type = Settings
+    settings: Settings
     data: ClassVar[str] = "labelled"
     network: Backbone
-
-    def __init__(
-        self, network: Backbone, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
-    ) -> None:
-        super().__init__(network, companions)
-        self.settings = read_settings(Settings, settings, "backbone")
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """`cross entropy`, natural logarithm, on `rgb` and `label`; labels are below the network's `classes`."""

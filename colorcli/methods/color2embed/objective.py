@@ -18,7 +18,7 @@ from colorcli.methods.blocks import CHROMA_SCALE
 from colorcli.methods.color2embed.augment import Augmentation, self_reference
 from colorcli.methods.color2embed.network import Color2Embed
 from colorcli.methods.color2embed.predictor import normalize_lightness
-from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.objective import Batch
 from colorcli.methods.objective import Objective as BaseObjective
 
 _PERCEIVED = "relu5_2"  # of VGG19, eq. 9
@@ -54,13 +54,15 @@ class Settings:
 class Objective(BaseObjective):
     """Smooth L1 between predicted and true chroma (eq. 8) and L1 between VGG19's maps of both pictures (eq. 9)."""
 
+    method = "color2embed"
+    settings_type = Settings
+    settings: Settings
     network: Color2Embed
 
     def __init__(
         self, network: Color2Embed, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, companions)
-        self.settings = read_settings(Settings, settings, "color2embed")
+        super().__init__(network, settings, companions)
         self.augmentation = Augmentation(self.settings.noise, self.settings.warp, self.settings.turn)
         if not self.settings.needs_backbone:
             return
@@ -79,7 +81,7 @@ class Objective(BaseObjective):
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
         """A backbone, where the perceptual loss or the encoder's start asks for it."""
-        return frozenset({"backbone"} if read_settings(Settings, settings, "color2embed").needs_backbone else ())
+        return frozenset({"backbone"} if cls.read(settings).needs_backbone else ())
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """`reconstruction` and `perceptual`, weighted, those of weight 0 left out; in float32 also under autocast.

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from colorcli.errors import UsageError
-from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.objective import Batch
 from colorcli.methods.objective import Objective as BaseObjective
 from colorcli.methods.pfanet.network import PFANet
 
@@ -59,21 +59,23 @@ class Objective(BaseObjective):
     The paper weighs salient pixels 0.528 to 0.472, the shares of its own data; here they weigh alike (our reading).
     """
 
+    method = "pfanet"
+    settings_type = Settings
+    settings: Settings
     data: ClassVar[str] = "masked"
     network: PFANet
 
     def __init__(
         self, network: PFANet, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, companions)
-        self.settings = read_settings(Settings, settings, "pfanet")
+        super().__init__(network, settings, companions)
         if self.settings.start == "backbone":
             self._take_over(self.companions.get("backbone"))
 
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
         """The backbone, where the body starts from it."""
-        return frozenset({"backbone"} if settings.get("start") == "backbone" else ())
+        return frozenset({"backbone"} if cls.read(settings).start == "backbone" else ())
 
     def _take_over(self, backbone: nn.Module | None) -> None:
         if backbone is None:

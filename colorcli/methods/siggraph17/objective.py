@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
-from colorcli.methods.blocks import CHROMA_SCALE, normalize_lightness
+from colorcli.methods.blocks import CHROMA_SCALE, chroma_huber, normalize_lightness
 from colorcli.methods.hints import reveal
-from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.objective import Batch
 from colorcli.methods.objective import Objective as BaseObjective
 from colorcli.methods.siggraph17.network import Siggraph17
 
@@ -37,17 +34,14 @@ class Settings:
 class Objective(BaseObjective):
     """Huber loss between predicted and true chroma, the network seeing hints that `reveal` drew from the truth."""
 
+    method = "siggraph17"
+    settings_type = Settings
+    settings: Settings
     out_of_reach = ("model_class",)  # the published classification head: kept as it is
     network: Siggraph17
 
-    def __init__(
-        self, network: Siggraph17, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
-    ) -> None:
-        super().__init__(network, companions)
-        self.settings = read_settings(Settings, settings, "siggraph17")
-
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
-        """`huber`, divided by delta, so that its slope is 1 whatever delta is."""
+        """`huber`, see `chroma_huber`."""
         del player  # there is one
         lab = rgb_to_lab(batch["rgb"])
         target = lab[:, 1:] / CHROMA_SCALE
@@ -56,5 +50,4 @@ class Objective(BaseObjective):
         else:
             hints, mask = torch.zeros_like(target), torch.zeros_like(target[:, :1])
         predicted = self.network(torch.cat((normalize_lightness(lab[:, :1]), hints, mask), dim=1))
-        delta = self.settings.delta / CHROMA_SCALE
-        return {"huber": F.huber_loss(predicted.float(), target, delta=delta) / delta}
+        return {"huber": chroma_huber(predicted, target, self.settings.delta)}

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from colorcli.color.lab import open_rgb, rgb_to_lab
 from colorcli.errors import UsageError
-from colorcli.methods.blocks import CHROMA_SCALE, normalize_lightness
-from colorcli.methods.objective import Batch, read_settings
+from colorcli.methods.blocks import CHROMA_SCALE, chroma_huber, normalize_lightness
+from colorcli.methods.objective import Batch
 from colorcli.methods.objective import Objective as BaseObjective
 from colorcli.methods.smsanet.network import SMSANet
 
@@ -53,13 +52,15 @@ def salient_loss(truth: Tensor, predicted: Tensor, detector: nn.Module) -> Tenso
 class Objective(BaseObjective):
     """Huber loss between predicted and true chroma, and the salient loss where `salience` asks for it."""
 
+    method = "smsanet"
+    settings_type = Settings
+    settings: Settings
     network: SMSANet
 
     def __init__(
         self, network: SMSANet, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
     ) -> None:
-        super().__init__(network, companions)
-        self.settings = read_settings(Settings, settings, "smsanet")
+        super().__init__(network, settings, companions)
         if self.settings.salience and "saliency" not in self.companions:
             raise UsageError(
                 f"salience = {self.settings.salience} needs a saliency detector: --set saliency=FILE with PFANet's "
@@ -69,20 +70,19 @@ class Objective(BaseObjective):
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
         """A saliency detector, where the salient loss is asked for."""
-        return frozenset({"saliency"} if read_settings(Settings, settings, "smsanet").salience else ())
+        return frozenset({"saliency"} if cls.read(settings).salience else ())
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """`huber`, and with salience `salient`, weighted; computed in float32 also under autocast.
 
-        Huber is divided by delta, so that its slope is 1 whatever delta is: the rate then keeps its meaning. It is on
-        ab / 110, the salient loss on sRGB 0..1, so that their weights are for scales of about one (our reading).
+        Huber (`chroma_huber`) is on ab / 110, the salient loss on sRGB 0..1, so that their weights are for scales of
+        about one (our reading).
         """
         del player  # there is one
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
         predicted = self.network(normalize_lightness(lab[:, :1])).float()
-        delta = self.settings.delta / CHROMA_SCALE
-        losses = {"huber": F.huber_loss(predicted, lab[:, 1:] / CHROMA_SCALE, delta=delta) / delta}
+        losses = {"huber": chroma_huber(predicted, lab[:, 1:] / CHROMA_SCALE, self.settings.delta)}
         if self.settings.salience:
             shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
             losses["salient"] = self.settings.salience * salient_loss(rgb, shown, self.companions["saliency"])
