@@ -103,6 +103,17 @@ def chroma_huber(predicted: Tensor, target: Tensor, delta: float) -> Tensor:
     return F.huber_loss(predicted.float(), target, delta=normalised) / normalised
 
 
+def photo_cauchy(predicted: Tensor, target: Tensor, scale: float) -> Tensor:
+    """Cauchy loss on each photo's root mean square error: log(1 + error^2 / scale^2), a scalar, the mean over photos.
+
+    predicted, target: (B, 2, H, W) of ab / 110, in float32. scale: in CIE ab units. An error well above it counts by
+    its ratio and not by its size, as it does in a mean of PSNRs: a photo whose colour nobody could guess then weighs
+    no more than another.
+    """
+    error = CHROMA_SCALE**2 * (predicted.float() - target).square().mean((1, 2, 3))  # (B, 2, H, W) -> (B,)
+    return torch.log1p(error / scale**2).mean()
+
+
 class PredictsChroma:
     """A predictor of the 2017 kind: lightness to chroma, times the gain that its weights carry.
 

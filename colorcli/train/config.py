@@ -38,6 +38,7 @@ class TrainConfig:
     optimizer: str = "adamw"  # "adamw" or "adam"
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-4
+    enlarge: float = 1.0  # how many times a photo may be enlarged where it is smaller than a stage's crops
     clip: float = 1.0  # largest norm of the gradient; 0: not clipped
     ema: float = 0.999  # decay of the averaged weights that are validated and exported; 0: none
     freeze_norm: bool = False  # keep the batch norm statistics of `init`
@@ -73,6 +74,8 @@ class TrainConfig:
                 raise UsageError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if self.accumulate < 1:
             raise UsageError(f"accumulate must be at least 1, not {self.accumulate}")
+        if not 1 <= self.enlarge < math.inf:
+            raise UsageError(f"enlarge must be 1 or more, not {self.enlarge}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema must be in [0, 1), not {self.ema}")
         if not 0 < self.rate < math.inf:

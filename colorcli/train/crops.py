@@ -32,13 +32,15 @@ class Crops:
     process of a run draws the same whole batch and makes only its own part of it.
     """
 
-    def __init__(self, pictures: Sequence[Example], seed: int, kind: str = "photos") -> None:
+    def __init__(self, pictures: Sequence[Example], seed: int, kind: str = "photos", enlarge: float = 1.0) -> None:
         """kind: `Objective.data`. For "unpaired" the pictures with `Example.gray` are one domain and the others the
         other; where none has it, the second domain is the same pictures in another order, to be seen in gray.
+        enlarge: how many times a picture may be enlarged to give a crop of the size asked for.
 
         Errors: UsageError where all are of the gray domain."""
         self._pictures = pictures
         self._kind = kind
+        self._enlarge = enlarge
         self._generator = torch.Generator().manual_seed(seed)
         self._members: dict[str, list[int]] = {"rgb": list(range(len(pictures)))}
         if kind == "unpaired":
@@ -50,14 +52,14 @@ class Crops:
         self._queues: dict[str, list[int]] = {domain: [] for domain in self._members}
 
     def fitting(self, size: int) -> dict[str, int]:
-        """How many pictures of each domain ("rgb", and "gray" of "unpaired") have a short side of `size` or more.
+        """How many pictures of each domain ("rgb", and "gray" of "unpaired") are large enough for crops of `size`.
 
         Where one has none, `batch` of that size raises UsageError.
         """
-        return {
-            domain: sum(min(self._pictures[index].rgb.shape[1:]) >= size for index in indices)
-            for domain, indices in self._members.items()
-        }
+        return {domain: sum(self._suits(index, size) for index in indices) for domain, indices in self._members.items()}
+
+    def _suits(self, picture: int, size: int) -> bool:
+        return min(self._pictures[picture].rgb.shape[1:]) * self._enlarge >= size
 
     def state(self) -> dict[str, Any]:
         """Where the stream is."""
@@ -73,7 +75,7 @@ class Crops:
     def batch(self, count: int, size: int, rank: int = 0, ranks: int = 1) -> dict[str, Tensor]:
         """The part of process `rank` of the next `count` crops of size x size; see `colorcli.methods.objective.Batch`.
 
-        Pictures with a short side under `size` are passed over; none of that size raises UsageError.
+        Pictures whose short side is under `size` / `enlarge` are passed over; if all are, UsageError.
         """
         share = slice(rank * count // ranks, (rank + 1) * count // ranks)
         draws = {domain: self._draws(domain, count, size)[share] for domain in self._members}
@@ -98,7 +100,7 @@ class Crops:
                 order = torch.randperm(len(members), generator=self._generator).tolist()
                 queue.extend(members[index] for index in order)
             picture = queue.pop()
-            if min(self._pictures[picture].rgb.shape[1:]) < size:
+            if not self._suits(picture, size):
                 passed_over += 1
                 if passed_over > 2 * len(members) and not draws:
                     raise UsageError(f"no training photo has a short side of {size} pixels or more")

@@ -59,7 +59,7 @@ class Run:
         self.kind = self.objective.data
         self.photos = photos.to(team.device)
         self.photos.validation = usable(self.photos.validation, self.kind)
-        self.crops = Crops(self.photos.train, config.seed, self.kind)
+        self.crops = Crops(self.photos.train, config.seed, self.kind, config.enlarge)
         self._check_stages()
         self.averaged: dict[str, Tensor] = {}
         self.step = 0
@@ -129,7 +129,7 @@ class Run:
         self.started_from = name
         if not norm_statistics_are_finite(self.network):
             size = self.config.stages[-1].size
-            crops = Crops(self.photos.train, self.config.seed + 1, self.kind)
+            crops = Crops(self.photos.train, self.config.seed + 1, self.kind, self.config.enlarge)
             batches = (self._on_device(crops.batch(16, size)) for _ in range(_RECALIBRATION_BATCHES))
             player = self.objective.players[0]
             recalibrate_norm(self.network, batches, lambda batch: self.objective(player, batch))

@@ -40,6 +40,16 @@ def test_each_picture_comes_once_before_any_comes_again() -> None:
     assert len({tuple(row) for row in numbers.tolist()}) == 3
 
 
+def test_small_pictures_are_enlarged_as_far_as_allowed() -> None:
+    """Oracle: closed form: plain grays of 20, 40 and 64 pixels and crops of 60: without enlarging the 64 alone, at 1.5
+    the 40 too, at 3 all; exact."""
+    pictures = [Example(torch.full((3, side, side), side, dtype=torch.uint8)) for side in (20, 40, 64)]
+    for enlarge, sides in ((1.0, {64}), (1.49, {64}), (1.5, {40, 64}), (3.0, {20, 40, 64})):
+        crops = Crops(pictures, 0, enlarge=enlarge)
+        assert crops.fitting(60) == {"rgb": len(sides)}
+        assert set((255 * crops.batch(12, 60)["rgb"]).round().int().unique().tolist()) == sides
+
+
 def test_crop_is_a_region_of_the_picture() -> None:
     """Oracle: closed form on two ramps: the crop covers three quarters of the short side or more, keeps the direction
     downwards, mirrors about half of the time, and is stretched from a square to at most the whole shape."""

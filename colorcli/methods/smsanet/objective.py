@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from colorcli.color.lab import open_rgb, rgb_to_lab
 from colorcli.errors import UsageError
-from colorcli.methods.blocks import CHROMA_SCALE, chroma_huber, normalize_lightness
+from colorcli.methods.aging import aged
+from colorcli.methods.blocks import CHROMA_SCALE, chroma_huber, normalize_lightness, photo_cauchy
 from colorcli.methods.objective import Batch
 from colorcli.methods.objective import Objective as BaseObjective
 from colorcli.methods.smsanet.network import SMSANet
@@ -26,12 +27,18 @@ class Settings:
 
     delta: float = 1.0  # CIE ab units (paper: 1. On the network's normalised chroma that is 1/110: our reading)
     salience: float = 0.0  # alpha_1 of eq. 7, the weight of the salient loss (paper: 1); 0: none
+    photo_scale: float = 0.0  # CIE ab units; above 0: `photo_cauchy` of that scale in place of Huber (not the paper's)
+    aging: float = 0.0  # how much the lightness that the network sees is aged, 0..1 (not the paper's)
 
     def __post_init__(self) -> None:
         if not self.delta > 0:
             raise ValueError(f"delta must be above 0, not {self.delta}")
         if not 0 <= self.salience < math.inf:
             raise ValueError(f"salience must be 0 or more, not {self.salience}")
+        if not 0 <= self.photo_scale < math.inf:
+            raise ValueError(f"photo_scale must be 0 or more, not {self.photo_scale}")
+        if not 0 <= self.aging <= 1:
+            raise ValueError(f"aging must be in [0, 1], not {self.aging}")
 
 
 def salient_loss(truth: Tensor, predicted: Tensor, detector: nn.Module) -> Tensor:
@@ -73,7 +80,7 @@ class Objective(BaseObjective):
         return frozenset({"saliency"} if cls.read(settings).salience else ())
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
-        """`huber`, and with salience `salient`, weighted; computed in float32 also under autocast.
+        """`huber`, or with photo_scale `cauchy`, and with salience `salient`, weighted; in float32 also under autocast.
 
         Huber (`chroma_huber`) is on ab / 110, the salient loss on sRGB 0..1, so that their weights are for scales of
         about one (our reading).
@@ -81,8 +88,14 @@ class Objective(BaseObjective):
         del player  # there is one
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
-        predicted = self.network(normalize_lightness(lab[:, :1])).float()
-        losses = {"huber": chroma_huber(predicted, lab[:, 1:] / CHROMA_SCALE, self.settings.delta)}
+        aging = self.settings.aging
+        seen = aged(lab[:, :1], batch["seed"], aging) if aging else lab[:, :1]
+        predicted = self.network(normalize_lightness(seen)).float()
+        target = lab[:, 1:] / CHROMA_SCALE
+        if self.settings.photo_scale:
+            losses = {"cauchy": photo_cauchy(predicted, target, self.settings.photo_scale)}
+        else:
+            losses = {"huber": chroma_huber(predicted, target, self.settings.delta)}
         if self.settings.salience:
             shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
             losses["salient"] = self.settings.salience * salient_loss(rgb, shown, self.companions["saliency"])

@@ -1,0 +1,87 @@
+"""The Cauchy loss on photos, and SMSANet's objective with it and with aged tones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from colorcli.color.lab import rgb_to_lab
+from colorcli.errors import UsageError
+from colorcli.methods.aging import aged
+from colorcli.methods.blocks import photo_cauchy
+from colorcli.methods.smsanet.objective import Objective
+
+
+def _chroma(seed: int) -> Tensor:
+    return torch.rand(3, 2, 8, 8, generator=torch.Generator().manual_seed(seed)) - 0.5
+
+
+def test_closed_form() -> None:
+    """Oracle: numpy in double precision: the mean over photos of log(1 + mean square / scale^2), ab = 110 x; 1e-5."""
+    predicted, target = _chroma(0), _chroma(1)
+    target[1] = predicted[1] + 0.01  # one that is nearly right: 1.1 in ab
+    errors = ((110 * (predicted - target).double().numpy()) ** 2).mean((1, 2, 3))
+    for scale in (2.0, 10.0):
+        expected = np.log(1 + errors / scale**2).mean()
+        assert float(photo_cauchy(predicted, target, scale)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_hopeless_photo_pulls_less() -> None:
+    """Oracle: closed form: the gradient of one photo with all errors e is proportional to e / (scale^2 + e^2): at
+    scale 5, e = 55 pulls 0.18 times as much as e = 5, where squares would pull 11 times as much; 1e-3."""
+    predicted = torch.zeros(2, 2, 4, 4, requires_grad=True)
+    target = torch.stack((torch.full((2, 4, 4), 5 / 110), torch.full((2, 4, 4), 55 / 110)))
+    photo_cauchy(predicted, target, 5.0).backward()
+    assert predicted.grad is not None
+    near, far = predicted.grad.abs().mean((1, 2, 3)).tolist()
+    assert far / near == pytest.approx((55 / (25 + 55**2)) / (5 / (25 + 25)), abs=1e-3)
+
+
+class _Echo(nn.Module):
+    """Keeps what it was shown; answers no colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.shown = torch.empty(0)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.shown = inputs
+        return self.weight * inputs.expand(-1, 2, -1, -1)
+
+
+def _run(**settings: Any) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    network = _Echo()
+    rgb = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(2))
+    objective = Objective(network, settings)  # type: ignore[arg-type]
+    return objective("network", {"rgb": rgb, "seed": torch.arange(16)}), network.shown, rgb
+
+
+def test_objective_takes_it_in_huber_s_place() -> None:
+    """Oracle: `photo_cauchy` of no colour against the true one; exact."""
+    losses, _, rgb = _run(photo_scale=4.0)
+    assert set(losses) == {"cauchy"}
+    truth = rgb_to_lab(rgb)[:, 1:] / 110
+    assert torch.equal(losses["cauchy"], photo_cauchy(torch.zeros_like(truth), truth, 4.0))
+
+
+def test_network_sees_the_aged_tones_and_learns_the_true_colour() -> None:
+    """Oracle: the published normalisation of `aged`, and the loss of the untouched photos; exact."""
+    losses, shown, rgb = _run(aging=0.8)
+    plain, untouched, _ = _run()
+    lightness = rgb_to_lab(rgb)[:, :1]
+    assert torch.allclose(shown, (aged(lightness, torch.arange(16), 0.8) - 50) / 100, atol=1e-6)
+    assert torch.allclose(untouched, (lightness - 50) / 100, atol=1e-6)
+    assert not torch.equal(shown, untouched)
+    assert torch.equal(losses["huber"], plain["huber"])
+
+
+@pytest.mark.parametrize("setting", [{"photo_scale": -1.0}, {"aging": 1.5}, {"aging": -0.1}])
+def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
+    """Oracle: the contract: an error that names the setting."""
+    with pytest.raises(UsageError, match=next(iter(setting))):
+        _run(**setting)
