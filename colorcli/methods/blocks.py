@@ -106,11 +106,10 @@ def chroma_huber(predicted: Tensor, target: Tensor, delta: float) -> Tensor:
 def photo_cauchy(predicted: Tensor, target: Tensor, scale: float) -> Tensor:
     """Cauchy loss on each photo's root mean square error: log(1 + error^2 / scale^2), a scalar, the mean over photos.
 
-    predicted, target: (B, 2, H, W) of ab / 110, in float32. scale: in CIE ab units. An error well above it counts by
-    its ratio and not by its size, as it does in a mean of PSNRs: a photo whose colour nobody could guess then weighs
-    no more than another.
+    predicted, target: (B, C, H, W) in the scale's units. An error well above the scale counts by its ratio and not by
+    its size, as it does in a mean of PSNRs: a photo whose colour nobody could guess then weighs no more than another.
     """
-    error = CHROMA_SCALE**2 * (predicted.float() - target).square().mean((1, 2, 3))  # (B, 2, H, W) -> (B,)
+    error = (predicted - target).square().mean((1, 2, 3))  # (B, C, H, W) -> (B,)
     return torch.log1p(error / scale**2).mean()
 
 

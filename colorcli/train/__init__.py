@@ -1,1 +1,1 @@
-"""Training: config (what a run is), data (photos in memory), loop (what happens), checkpoint (what lasts)."""
+"""Training: config (what a run is), data (which photos), loop (what happens), checkpoint (what lasts)."""

@@ -39,11 +39,13 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-4
     enlarge: float = 1.0  # how many times a photo may be enlarged where it is smaller than a stage's crops
+    smallest_crop: float = 0.75  # share of a photo's side that a crop covers at least
     clip: float = 1.0  # largest norm of the gradient; 0: not clipped
     ema: float = 0.999  # decay of the averaged weights that are validated and exported; 0: none
     freeze_norm: bool = False  # keep the batch norm statistics of `init`
     train_only: tuple[str, ...] = ()  # prefixes of the parameters to train; empty: all
     accumulate: int = 1  # slices of a process' part of a batch, in turn: less memory; batch norm sees each slice alone
+    hold: str = "auto"  # decoded photos: in "memory", in a "file" in the run's folder, "auto": what memory is short of
     precision: str = "auto"  # "auto", "fp32" or "bf16" (autocast)
     backbone: str = "none"  # perceptual network of the losses that have one: a weights file, "torchvision" or "none"
     saliency: str = "classical"  # detector of the salient loss: PFANet's weights file, or opencv's "classical"
@@ -69,6 +71,7 @@ class TrainConfig:
             ("schedule", ("linear", "cosine", "constant")),
             ("optimizer", ("adam", "adamw")),
             ("precision", ("auto", "fp32", "bf16")),
+            ("hold", ("auto", "memory", "file")),
         ):
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
@@ -76,6 +79,8 @@ class TrainConfig:
             raise UsageError(f"accumulate must be at least 1, not {self.accumulate}")
         if not 1 <= self.enlarge < math.inf:
             raise UsageError(f"enlarge must be 1 or more, not {self.enlarge}")
+        if not 0 < self.smallest_crop <= 1:
+            raise UsageError(f"smallest_crop must be above 0 and at most 1, not {self.smallest_crop}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema must be in [0, 1), not {self.ema}")
         if not 0 < self.rate < math.inf:

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.errors import UsageError
-from colorcli.train.data import SMALLEST_REGION, Example
+from colorcli.train.data import SMALLEST_CROP, Example
 
 _SEEDS = 2**31
 
@@ -25,6 +25,22 @@ class _Draw:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """A part of a batch that is drawn and not yet made."""
+
+    size: int  # side of the crops, pixels
+    domains: dict[str, list[_Draw]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the stream of crops."""
+
+    generator: Tensor
+    rounds: dict[str, tuple[list[int], int]]  # of each domain: an order of its pictures, and how many of it are left
+
+
 class Crops:
     """Random crops of the training pictures, for ever, each picture once before any comes again.
 
@@ -32,15 +48,24 @@ class Crops:
     process of a run draws the same whole batch and makes only its own part of it.
     """
 
-    def __init__(self, pictures: Sequence[Example], seed: int, kind: str = "photos", enlarge: float = 1.0) -> None:
+    def __init__(
+        self,
+        pictures: Sequence[Example],
+        seed: int,
+        kind: str = "photos",
+        *,
+        enlarge: float = 1.0,
+        smallest: float = SMALLEST_CROP,
+    ) -> None:
         """kind: `Objective.data`. For "unpaired" the pictures with `Example.gray` are one domain and the others the
         other; where none has it, the second domain is the same pictures in another order, to be seen in gray.
-        enlarge: how many times a picture may be enlarged to give a crop of the size asked for.
+        enlarge: how many times a picture may be enlarged to give a crop of the size asked for. smallest: share of a
+        picture's side that a crop covers at least.
 
         Errors: UsageError where all are of the gray domain."""
         self._pictures = pictures
         self._kind = kind
-        self._enlarge = enlarge
+        self._enlarge, self._smallest = enlarge, smallest
         self._generator = torch.Generator().manual_seed(seed)
         self._members: dict[str, list[int]] = {"rgb": list(range(len(pictures)))}
         if kind == "unpaired":
@@ -49,7 +74,7 @@ class Crops:
             if not colour:
                 raise UsageError("every training photo is gray: there is no colour to learn")
             self._members = {"rgb": colour, "gray": gray or colour}
-        self._queues: dict[str, list[int]] = {domain: [] for domain in self._members}
+        self._rounds: dict[str, tuple[list[int], int]] = {domain: ([], 0) for domain in self._members}
 
     def fitting(self, size: int) -> dict[str, int]:
         """How many pictures of each domain ("rgb", and "gray" of "unpaired") are large enough for crops of `size`.
@@ -61,29 +86,48 @@ class Crops:
     def _suits(self, picture: int, size: int) -> bool:
         return min(self._pictures[picture].rgb.shape[1:]) * self._enlarge >= size
 
-    def state(self) -> dict[str, Any]:
-        """Where the stream is."""
-        queues = {domain: list(queue) for domain, queue in self._queues.items()}
-        return {"generator": self._generator.get_state(), "queues": queues}
+    def mark(self) -> Mark:
+        """Where the stream is, for `go_back` and `state`; it costs little."""
+        return Mark(self._generator.get_state(), dict(self._rounds))
+
+    def go_back(self, mark: Mark) -> None:
+        """Go on where `mark` was taken of this stream."""
+        self._generator.set_state(mark.generator)
+        self._rounds = dict(mark.rounds)
+
+    def state(self, mark: Mark | None = None) -> dict[str, Any]:
+        """Where the stream is, or was at `mark`, for a file."""
+        mark = mark or self.mark()
+        queues = {domain: order[:left] for domain, (order, left) in mark.rounds.items()}
+        return {"generator": mark.generator, "queues": queues}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken; pictures that are no longer there are left out."""
         self._generator.set_state(state["generator"])
         for domain, queue in state["queues"].items():
-            self._queues[domain] = [index for index in queue if index < len(self._pictures)]
+            order = [index for index in queue if index < len(self._pictures)]
+            self._rounds[domain] = (order, len(order))
 
     def batch(self, count: int, size: int, rank: int = 0, ranks: int = 1) -> dict[str, Tensor]:
         """The part of process `rank` of the next `count` crops of size x size; see `colorcli.methods.objective.Batch`.
 
         Pictures whose short side is under `size` / `enlarge` are passed over; if all are, UsageError.
         """
+        return self.make(self.draw(count, size, rank, ranks))
+
+    def draw(self, count: int, size: int, rank: int = 0, ranks: int = 1) -> Draws:
+        """`batch`'s first half: the stream goes on, no pixel is read."""
         share = slice(rank * count // ranks, (rank + 1) * count // ranks)
-        draws = {domain: self._draws(domain, count, size)[share] for domain in self._members}
+        return Draws(size, {domain: self._draws(domain, count, size)[share] for domain in self._members})
+
+    def make(self, draws: Draws) -> dict[str, Tensor]:
+        """`batch`'s second half. It changes nothing: another thread may do it."""
+        size = draws.size
         batch = {
             domain: torch.stack([self._crop(self._pictures[d.picture].rgb, d, size) for d in drawn])
-            for domain, drawn in draws.items()
+            for domain, drawn in draws.domains.items()
         }  # n x (3, size, size) -> (n, 3, size, size)
-        own = draws["rgb"]
+        own = draws.domains["rgb"]
         batch["seed"] = torch.tensor([draw.seed for draw in own])
         if self._kind == "labelled":
             batch["label"] = torch.tensor([self._pictures[draw.picture].label for draw in own])
@@ -94,12 +138,14 @@ class Crops:
     def _draws(self, domain: str, count: int, size: int) -> list[_Draw]:
         draws: list[_Draw] = []
         passed_over = 0
-        members, queue = self._members[domain], self._queues[domain]
+        members = self._members[domain]
+        order, left = self._rounds[domain]
         while len(draws) < count:
-            if not queue:
-                order = torch.randperm(len(members), generator=self._generator).tolist()
-                queue.extend(members[index] for index in order)
-            picture = queue.pop()
+            if not left:
+                order = [members[index] for index in torch.randperm(len(members), generator=self._generator).tolist()]
+                left = len(order)
+            left -= 1
+            picture = order[left]
             if not self._suits(picture, size):
                 passed_over += 1
                 if passed_over > 2 * len(members) and not draws:
@@ -108,6 +154,7 @@ class Crops:
             region = tuple(torch.rand(5, generator=self._generator).tolist())
             seed = int(torch.randint(_SEEDS, (1,), generator=self._generator))
             draws.append(_Draw(picture, region, seed))
+        self._rounds[domain] = (order, left)
         return draws
 
     def _crop(self, picture: Tensor, draw: _Draw, size: int) -> Tensor:
@@ -115,7 +162,7 @@ class Crops:
         height, width = picture.shape[1:]
         stretch, zoom, y, x, flip = draw.region
         side = min(height, width)
-        zoom = 1 - (1 - SMALLEST_REGION) * zoom
+        zoom = 1 - (1 - self._smallest) * zoom
         rows = max(round(zoom * side * (height / side) ** stretch), 1)
         columns = max(round(zoom * side * (width / side) ** stretch), 1)
         top, left = int(y * (height - rows + 1)), int(x * (width - columns + 1))

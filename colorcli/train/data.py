@@ -1,12 +1,10 @@
-"""Training pictures, held in memory as 8-bit: decoded, told apart, and split."""
+"""Training pictures, decoded to 8-bit and held: told apart, and split."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,18 +12,17 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from colorcli.errors import UsageError
+from colorcli.train.decoding import decode, decode_mask, decode_on_gpu
 from colorcli.train.listing import PHOTO_ENDINGS as PHOTO_ENDINGS  # for those who take any folder of photos
+from colorcli.train.pixels import Pixels
 from colorcli.train.sources import Member, members
 
-SMALLEST_REGION = 0.75  # a crop covers at least this part of a picture's side
+SMALLEST_CROP = 0.75  # of a picture's side, for which there are pixels enough: pictures are held that large
 _GRAY_SOURCE = "gray="
-_LONGEST_ASPECT = 2.0  # wider or taller pictures are cropped to this around their centre
 _READ_AHEAD = 256  # pictures read before they are decoded
 _GRAY_SPREAD = 2.0  # 8-bit steps between the largest and smallest of R, G, B; JPEG noise of a gray photo is below
 
@@ -45,22 +42,43 @@ class Example:
         mask = None if self.mask is None else self.mask.to(device)
         return replace(self, rgb=self.rgb.to(device), mask=mask)
 
+    def kept_in(self, pixels: Pixels) -> Example:
+        """The same with its pixels where `pixels` keeps them. Errors: those of Pixels.keep."""
+        mask = None if self.mask is None else pixels.keep(self.mask)
+        return replace(self, rgb=pixels.keep(self.rgb), mask=mask)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A picture that was read, and what its member said of it. Not the member: a shard's holds the file's bytes."""
+
+    example: Example
+    label: str
+    held_out: bool | None
+    chosen: bool
+
 
 @dataclass(slots=True)
 class Photos:
-    """Pictures in memory."""
+    """Pictures, in memory or in a file that is mapped into it."""
 
     train: list[Example] = field(default_factory=list)
     validation: list[Example] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)  # names and reasons of what could not be read
     classes: tuple[str, ...] = ()  # names of the labels, sorted
     gray: int = 0  # of "photos": how many were left out because they say nothing of colour
+    in_file: int = 0  # bytes of pictures that were read into a file, memory being short
 
     def to(self, device: torch.device) -> Photos:
         """The same pictures on another device."""
         return replace(
             self, train=[e.to(device) for e in self.train], validation=[e.to(device) for e in self.validation]
         )
+
+    def size(self) -> int:
+        """Bytes of all pictures and masks."""
+        examples = (*self.train, *self.validation)
+        return sum(e.rgb.numel() + (0 if e.mask is None else e.mask.numel()) for e in examples)
 
     def identity(self) -> str:
         """SHA-256 over the pictures' names inside their sources, their splits, labels and domains, in their order.
@@ -86,53 +104,18 @@ def is_gray(rgb: Tensor) -> bool:
     return float((rgb.amax(0) - rgb.amin(0)).float().mean()) <= _GRAY_SPREAD
 
 
-def decode(data: bytes, side: int) -> Tensor:
-    """A picture file as (3, h, w) uint8 RGB, short side at most `side`, at most 2:1. Raises OSError or ValueError."""
-    picture = _fitted(_opened(data, side), side, Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()  # (h, w, 3) -> (3, h, w)
-
-
-def decode_mask(data: bytes, side: int) -> Tensor:
-    """A mask file as (1, h, w) uint8, 0 or 255, split at the half; sized as `decode` does. OSError or ValueError."""
-    picture = _fitted(_opened(data, side).convert("L"), side, Image.Resampling.BOX)
-    split = np.array(picture) >= 128
-    return torch.from_numpy(split[None].astype(np.uint8) * 255)  # (h, w) -> (1, h, w)
-
-
-def _opened(data: bytes, side: int) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            opened = Image.open(io.BytesIO(data))
-            opened.draft("RGB", (side, side))  # JPEG: decodes at a half or a quarter where that is enough
-            return ImageOps.exif_transpose(opened).convert("RGB")
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError, SyntaxError) as error:
-            raise ValueError(str(error)) from error
-
-
-def _fitted(picture: Image.Image, side: int, resampling: Image.Resampling) -> Image.Image:
-    width, height = picture.size
-    if width > _LONGEST_ASPECT * height or height > _LONGEST_ASPECT * width:
-        columns, rows = min(width, int(_LONGEST_ASPECT * height)), min(height, int(_LONGEST_ASPECT * width))
-        left, top = (width - columns) // 2, (height - rows) // 2
-        picture = picture.crop((left, top, left + columns, top + rows))
-    scale = side / min(picture.size)
-    if scale >= 1:
-        return picture
-    size = (max(round(picture.width * scale), side), max(round(picture.height * scale), side))
-    return picture.resize(size, resampling)
-
-
 def read_photos(
     sources: Sequence[str | Path],
     side: int,
     kind: str = "photos",
     workers: int = 2,
     report: Callable[[int, int], None] | None = None,
+    pixels: Pixels | None = None,
+    device: torch.device | None = None,
 ) -> Photos:
     """Every picture of the folders, shards and URLs, in a fixed order, for crops of up to side x side pixels.
 
-    Short sides are at most side / SMALLEST_REGION, rounded up, so that no crop of that size is enlarged; this takes 1.8
+    Short sides are at most side / SMALLEST_CROP, rounded up, so that no crop of that part is enlarged; this takes 1.8
     times the memory that `side` itself would: 3 x 1.8 x side^2 bytes a square picture. Smaller pictures stay as they
     are. A label is WebDataset's .cls, the index's or the folder's name; what is held out, an index or a top folder
     (val, validation, test) says, otherwise the checksum of the name: one in fifty.
@@ -146,33 +129,43 @@ def read_photos(
     "labelled", "masked": pictures without a label, or without a mask (NAME.mask.png), are left out.
 
     A damaged picture, shard or index is listed in Photos.damaged, never fatal. report(read, damaged) is called now and
-    then. Errors: UsageError for a source that does not exist, for `gray=` with another kind, and where no picture can
-    be used.
+    then. pixels: where the pictures are held; None: in memory. device: a CUDA device decodes what JPEGs it can; the
+    pictures are on the CPU all the same.
+
+    Errors: UsageError for a source that does not exist, for `gray=` with another kind, and where no picture can be
+    used; those of `Pixels`.
     """
+    pixels = pixels or Pixels()
     named = [_named(str(source)) for source in sources]
     marked = any(gray for _, gray in named)
     if marked and kind != "unpaired":
         raise UsageError(f"{_GRAY_SOURCE}PATH is for methods that train on unpaired pictures; give the path alone")
     photos = Photos()
-    kept: list[tuple[Member, Example]] = []
+    kept: list[_Kept] = []
     for path, gray in named:
         found = filter(partial(_wanted, kind), members(path, photos.damaged))
-        attempt = partial(_attempt, math.ceil(side / SMALLEST_REGION), kind, gray if marked else None)
+        shortest = math.ceil(side / SMALLEST_CROP)
+        attempt = partial(_attempt, shortest, kind, gray if marked else None)
         with ThreadPoolExecutor(workers) as pool:
             while chunk := list(islice(found, _READ_AHEAD)):
-                for member, outcome in zip(chunk, pool.map(attempt, chunk), strict=True):
+                decoded: list[Tensor | None] = [None] * len(chunk)
+                if device is not None and device.type == "cuda":
+                    decoded = decode_on_gpu(list(pool.map(_fetched, chunk)), shortest, device)
+                for member, outcome in zip(chunk, pool.map(attempt, chunk, decoded), strict=True):
                     if isinstance(outcome, str):
                         photos.damaged.append(f"{member.title}: {outcome}")
                     elif outcome.gray and kind == "photos":
                         photos.gray += 1
                     else:
-                        kept.append((member, outcome))
+                        example = outcome.kept_in(pixels)
+                        kept.append(_Kept(example, member.label, member.held_out, member.chosen))
                 if report:
                     report(len(kept), len(photos.damaged))
     if kind == "labelled":
-        photos.classes = tuple(sorted({member.label for member, _ in kept}))
+        photos.classes = tuple(sorted({one.label for one in kept}))
         number = {name: index for index, name in enumerate(photos.classes)}
-        kept = [(member, replace(example, label=number[member.label])) for member, example in kept]
+        kept = [replace(one, example=replace(one.example, label=number[one.label])) for one in kept]
+    photos.in_file = pixels.in_file
     _split(photos, kept)
     _refuse_nothing(photos, sources, kind, marked)
     return photos
@@ -187,11 +180,21 @@ def _wanted(kind: str, member: Member) -> bool:
     return {"labelled": bool(member.label), "masked": member.mask is not None}.get(kind, True)
 
 
-def _attempt(side: int, kind: str, gray: bool | None, member: Member) -> Example | str:
-    """The picture, or why it cannot be read. gray: its domain, where the person named it."""
+def _fetched(member: Member) -> bytes:
+    """The file, which is not read again; empty where it cannot be read, as reading it again will tell."""
+    try:
+        data = member.read()
+    except OSError:
+        return b""
+    member.read = partial(bytes, data)
+    return data
+
+
+def _attempt(side: int, kind: str, gray: bool | None, member: Member, decoded: Tensor | None) -> Example | str:
+    """The picture, or why it cannot be read. gray: its domain, where the person named it. decoded: where it is so."""
     try:
         mask = decode_mask(member.mask(), side) if kind == "masked" and member.mask else None
-        rgb = decode(member.read(), side)
+        rgb = decode(member.read(), side) if decoded is None else decoded
         if mask is not None and mask.shape[1:] != rgb.shape[1:]:
             raise ValueError(f"the mask is {tuple(mask.shape[1:])}, the picture {tuple(rgb.shape[1:])}")
     except (OSError, ValueError) as error:
@@ -201,15 +204,15 @@ def _attempt(side: int, kind: str, gray: bool | None, member: Member) -> Example
     return Example(rgb, mask=mask, gray=gray, name=member.name)
 
 
-def _split(photos: Photos, kept: Sequence[tuple[Member, Example]]) -> None:
-    for member, example in kept:
-        if example.gray:
-            if not member.held_out:
-                photos.train.append(example)
-        elif member.chosen if member.held_out is None else member.held_out:
-            photos.validation.append(example)
+def _split(photos: Photos, kept: Sequence[_Kept]) -> None:
+    for one in kept:
+        if one.example.gray:
+            if not one.held_out:
+                photos.train.append(one.example)
+        elif one.chosen if one.held_out is None else one.held_out:
+            photos.validation.append(one.example)
         else:
-            photos.train.append(example)
+            photos.train.append(one.example)
     coloured = [index for index, example in enumerate(photos.train) if not example.gray]
     if not coloured and photos.validation:
         photos.train.append(photos.validation.pop())  # the checksum held them all out

@@ -19,12 +19,14 @@ from colorcli.devices import has_fast_bf16
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.methods.objective import Objective
 from colorcli.methods.spec import MethodSpec
+from colorcli.train.ahead import Ahead, steps_ahead
 from colorcli.train.checkpoint import load_state, norm_statistics_are_finite, recalibrate_norm, save_state
 from colorcli.train.config import Stage, TrainConfig
 from colorcli.train.crops import Crops
 from colorcli.train.data import Photos
 from colorcli.train.distributed import Team
 from colorcli.train.log import append, keep_until
+from colorcli.train.pixels import fits_on
 from colorcli.train.signals import noted
 from colorcli.train.start import build, take_over
 from colorcli.train.validation import usable, validate
@@ -57,9 +59,10 @@ class Run:
         self.objective: Objective = spec.load("objective")(self.network, config.objective, companions)
         self.objective.to(team.device, memory_format=torch.channels_last)
         self.kind = self.objective.data
-        self.photos = photos.to(team.device)
+        self.photos = photos.to(team.device if fits_on(team.device, photos.size()) else torch.device("cpu"))
         self.photos.validation = usable(self.photos.validation, self.kind)
-        self.crops = Crops(self.photos.train, config.seed, self.kind, config.enlarge)
+        self.crops = self._stream(config.seed)
+        self.ahead = Ahead(self.crops, self._on_device, steps_ahead(team.device))
         self._check_stages()
         self.averaged: dict[str, Tensor] = {}
         self.step = 0
@@ -67,6 +70,10 @@ class Run:
         self.minutes = 0.0  # wall time over all sittings
         self.started_from = "scratch"
         self._make_optimizers()
+
+    def _stream(self, seed: int) -> Crops:
+        config = self.config
+        return Crops(self.photos.train, seed, self.kind, enlarge=config.enlarge, smallest=config.smallest_crop)
 
     def _check_stages(self) -> None:
         """Every stage has pictures that are large enough for it, told now and not when it is reached."""
@@ -129,7 +136,7 @@ class Run:
         self.started_from = name
         if not norm_statistics_are_finite(self.network):
             size = self.config.stages[-1].size
-            crops = Crops(self.photos.train, self.config.seed + 1, self.kind, self.config.enlarge)
+            crops = self._stream(self.config.seed + 1)
             batches = (self._on_device(crops.batch(16, size)) for _ in range(_RECALIBRATION_BATCHES))
             player = self.objective.players[0]
             recalibrate_norm(self.network, batches, lambda batch: self.objective(player, batch))
@@ -152,8 +159,8 @@ class Run:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        """What a resume must agree in: all of the recipe but the run's length and how often it reports."""
-        free = {"steps", "minutes", "validate_minutes", "checkpoint_minutes", "validation_limit", "precision"}
+        """What a resume must agree in: all of the recipe but the run's length, its reports and where data lie."""
+        free = {"steps", "minutes", "validate_minutes", "checkpoint_minutes", "validation_limit", "precision", "hold"}
         kept = {key: value for key, value in self.config.as_dict().items() if key not in free | {"accumulate"}}
         kept["network"] = self.settings
         kept["data"] = self.photos.identity()
@@ -170,7 +177,7 @@ class Run:
                 "objective": self.objective.state_dict(),
                 "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
                 "averaged": self.averaged,
-                "crops": self.crops.state(),
+                "crops": self.ahead.state(),
                 "step": self.step,
                 "images": self.images,
                 "minutes": self.minutes,
@@ -195,7 +202,7 @@ class Run:
         seen: list[dict[str, float]] = []
         images = self.images
         stage = self.config.stage_at(self.progress())
-        with noted() as stopped:
+        with noted() as stopped, self.ahead:
             while self.progress() < 1:
                 stage = self.config.stage_at(self.progress())
                 seen.append(self._step(shared, stage))
@@ -229,7 +236,7 @@ class Run:
                     module.eval()
         # Dropout and the like follow from the step, so that a resumed run draws what an unbroken one would have drawn.
         torch.manual_seed(self.config.seed + self.team.size * self.step + self.team.rank)
-        batch = self._on_device(self.crops.batch(stage.batch, stage.size, self.team.rank, self.team.size))
+        batch = self.ahead.batch(stage.batch, stage.size, self.team.rank, self.team.size)
         values: dict[str, float] = {}
         for player, optimizer in self.optimizers.items():
             for other, parameters in self.trained.items():
@@ -285,12 +292,14 @@ class Run:
         )
 
     def _on_device(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {
-            name: value.to(self.team.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-            if value.dim() == 4
-            else value.to(self.team.device)
-            for name, value in batch.items()
-        }
+        device = self.team.device
+        moved: dict[str, Tensor] = {}
+        for name, value in batch.items():
+            if device.type == "cuda" and value.device.type == "cpu":
+                value = value.pin_memory().to(device, non_blocking=True)
+            value = value.to(device)
+            moved[name] = value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
+        return moved
 
     def autocast(self) -> torch.autocast:
         """bf16 where it pays, or where the recipe asks for it."""

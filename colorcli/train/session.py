@@ -29,6 +29,7 @@ from colorcli.train.data import Photos, read_photos
 from colorcli.train.export import export_network
 from colorcli.train.log import LOG, read_log
 from colorcli.train.loop import Report, Run
+from colorcli.train.pixels import Pixels, room_for
 from colorcli.train.start import build
 
 _DEMONSTRATION = {
@@ -76,10 +77,11 @@ def run_training(request: TrainRequest, report: Report) -> Path:
         init = _read_init(request.init) if request.init else {}
         _prepare_folder(request)
         team.wait()
-        photos = _read(request, config, objective.data, told)
+        photos = _read(request, config, objective.data, team.device, told)
         if not team.same(photos.identity()):
             raise ColorizeError("the processes have read different pictures: is the data whole on every machine?")
         run = Run(spec, config, photos, request.out, team, told, companions)
+        del photos  # where the run has copies on a GPU, they are the only ones
         if request.resume:
             run.resume()
         run.log({"event": "data", **_numbers(run.photos)})
@@ -104,11 +106,13 @@ def find_spec(name: str) -> MethodSpec:
 
 
 def _numbers(photos: Photos) -> dict[str, int]:
+    in_file = {"bytes in a file": photos.in_file} if photos.in_file else {}
     return {
         "train": len(photos.train),
         "held out": len(photos.validation),
         "gray, left out": photos.gray,
         "damaged, left out": len(photos.damaged),
+        **in_file,
     }
 
 
@@ -124,6 +128,8 @@ def _configure(request: TrainRequest, kind: str) -> TrainConfig:
 
 def _prepare_folder(request: TrainRequest) -> None:
     if request.resume:
+        if not (request.out / "state.pt").exists():
+            raise ColorizeError(f"nothing to resume: {request.out / 'state.pt'} does not exist")
         return
     if (request.out / "state.pt").exists():
         raise UsageError(f"{request.out} holds a run already: --resume goes on with it, -o OTHER starts another")
@@ -131,15 +137,19 @@ def _prepare_folder(request: TrainRequest) -> None:
     (request.out / LOG).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
 
 
-def _read(request: TrainRequest, config: TrainConfig, kind: str, report: Report) -> Photos:
+def _read(request: TrainRequest, config: TrainConfig, kind: str, device: torch.device, report: Report) -> Photos:
     side = max(stage.size for stage in config.stages)
+    pixels = Pixels(room_for(config.hold), request.out)
     with tempfile.TemporaryDirectory() as scratch:
         sources: tuple[str, ...] = request.data
         if not sources:
             sources = (str(_demonstration_photos(Path(scratch))),)
             report(_note("no DATA was given: a short demonstration on photographs of scikit-image's wheel"))
         report(_note("reading the photos"))
-        photos = read_photos(sources, side, kind, workers=os.cpu_count() or 1)
+        photos = read_photos(sources, side, kind, workers=os.cpu_count() or 1, pixels=pixels, device=device)
+    if photos.in_file:
+        where = f"a file without a name in {request.out}, which goes with the run"
+        report(_note(f"{photos.in_file / 2**30:.1f} GiB of decoded photos lie in {where}"))
     for damaged in photos.damaged:
         report(_note(f"damaged and left out: {damaged}"))
     report(_note(photos.summary()))

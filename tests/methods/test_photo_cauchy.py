@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from skimage import color
 from torch import Tensor, nn
 
 from colorcli.color.lab import rgb_to_lab
@@ -16,16 +17,16 @@ from colorcli.methods.blocks import photo_cauchy
 from colorcli.methods.smsanet.objective import Objective
 
 
-def _chroma(seed: int) -> Tensor:
-    return torch.rand(3, 2, 8, 8, generator=torch.Generator().manual_seed(seed)) - 0.5
+def _pictures(seed: int) -> Tensor:
+    return torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
 
 
 def test_closed_form() -> None:
-    """Oracle: numpy in double precision: the mean over photos of log(1 + mean square / scale^2), ab = 110 x; 1e-5."""
-    predicted, target = _chroma(0), _chroma(1)
-    target[1] = predicted[1] + 0.01  # one that is nearly right: 1.1 in ab
-    errors = ((110 * (predicted - target).double().numpy()) ** 2).mean((1, 2, 3))
-    for scale in (2.0, 10.0):
+    """Oracle: numpy in double precision: the mean over photos of log(1 + mean square / scale^2); 1e-5."""
+    predicted, target = _pictures(0), _pictures(1)
+    target[1] = predicted[1] + 0.01  # one that is nearly right
+    errors = ((predicted - target).double().numpy() ** 2).mean((1, 2, 3))
+    for scale in (0.02, 0.1):
         expected = np.log(1 + errors / scale**2).mean()
         assert float(photo_cauchy(predicted, target, scale)) == pytest.approx(expected, rel=1e-5)
 
@@ -33,8 +34,8 @@ def test_closed_form() -> None:
 def test_a_hopeless_photo_pulls_less() -> None:
     """Oracle: closed form: the gradient of one photo with all errors e is proportional to e / (scale^2 + e^2): at
     scale 5, e = 55 pulls 0.18 times as much as e = 5, where squares would pull 11 times as much; 1e-3."""
-    predicted = torch.zeros(2, 2, 4, 4, requires_grad=True)
-    target = torch.stack((torch.full((2, 4, 4), 5 / 110), torch.full((2, 4, 4), 55 / 110)))
+    predicted = torch.zeros(2, 3, 4, 4, requires_grad=True)
+    target = torch.stack((torch.full((3, 4, 4), 5.0), torch.full((3, 4, 4), 55.0)))
     photo_cauchy(predicted, target, 5.0).backward()
     assert predicted.grad is not None
     near, far = predicted.grad.abs().mean((1, 2, 3)).tolist()
@@ -62,11 +63,13 @@ def _run(**settings: Any) -> tuple[dict[str, Tensor], Tensor, Tensor]:
 
 
 def test_objective_takes_it_in_huber_s_place() -> None:
-    """Oracle: `photo_cauchy` of no colour against the true one; exact."""
-    losses, _, rgb = _run(photo_scale=4.0)
+    """Oracle: scikit-image's gray of the photos' lightness, in numpy, 10 of 255 steps; 1e-4."""
+    losses, _, rgb = _run(photo_scale=10.0)
     assert set(losses) == {"cauchy"}
-    truth = rgb_to_lab(rgb)[:, 1:] / 110
-    assert torch.equal(losses["cauchy"], photo_cauchy(torch.zeros_like(truth), truth, 4.0))
+    lab = color.rgb2lab(rgb.permute(0, 2, 3, 1).double().numpy())
+    lab[..., 1:] = 0
+    errors = ((color.lab2rgb(lab) - rgb.permute(0, 2, 3, 1).double().numpy()) ** 2).mean((1, 2, 3))
+    assert float(losses["cauchy"].detach()) == pytest.approx(np.log(1 + errors * 25.5**2).mean(), rel=1e-4)
 
 
 def test_network_sees_the_aged_tones_and_learns_the_true_colour() -> None:

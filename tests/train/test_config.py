@@ -98,6 +98,7 @@ def test_what_cannot_be_coerced_is_named(key: str, given: Any) -> None:
         ({"schedule": "step"}, "schedule must be one of linear, cosine, constant, not 'step'"),
         ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, not 'sgd'"),
         ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16, not 'fp16'"),
+        ({"hold": "disk"}, "hold must be one of auto, memory, file, not 'disk'"),
         ({"ema": 1.0}, r"ema must be in \[0, 1\)"),
         ({"ema": -0.1}, r"ema must be in \[0, 1\)"),
         ({"rate": 0}, "rate must be above 0"),

@@ -68,6 +68,16 @@ def test_crop_is_a_region_of_the_picture() -> None:
     assert float(columns.abs().max()) <= 254 * inside + 1
 
 
+def test_smaller_crops_where_the_recipe_wants_them() -> None:
+    """Oracle: closed form on a ramp of rows: crops of a square cover 0.3 to 1 of its side, and some less than half."""
+    picture = Example((2 * torch.arange(120, dtype=torch.uint8))[None, :, None].expand(3, 120, 120).contiguous())
+    crops = 255 * Crops([picture], 3, smallest=0.3).batch(300, 16)["rgb"]
+    covered = (crops[:, 0, -1, 0] - crops[:, 0, 0, 0]) / 2 / 120 * 16 / 15  # first and last pixels' centres
+    assert 0.27 < float(covered.min()) < 0.35
+    assert 0.95 < float(covered.max()) < 1.02
+    assert 0.2 < float((covered < 0.5).double().mean()) < 0.4
+
+
 def test_same_seed_gives_the_same_crops(picture: Picture) -> None:
     """Oracle: a second stream; exact. Another seed gives others."""
     pictures = [picture(seed, 32, 48) for seed in range(4)]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import gc
 import gzip
 import io
 import tarfile
+import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
 from colorcli.errors import UsageError
-from colorcli.train.data import Example, Photos, decode, is_gray, read_photos
+from colorcli.train import data as data_module
+from colorcli.train.crops import Crops
+from colorcli.train.data import Example, Photos, is_gray, read_photos
+from colorcli.train.decoding import decode
+from colorcli.train.pixels import Pixels
+from colorcli.train.sources import Member
 
 Encoded = Callable[..., bytes]
 Picture = Callable[..., Tensor]
@@ -189,53 +193,6 @@ def test_names_that_are_not_unicode(tmp_path: Path, encoded: Encoded) -> None:
         (folder / f"caf\udce9{number}.png").write_bytes(encoded(number))
     photos = read_photos([folder], 64)
     assert len(photos.train) + len(photos.validation) == 2
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "side", "expected"),
-    [
-        (40, 30, 64, (40, 30)),  # never enlarged
-        (80, 60, 30, (40, 30)),
-        (60, 80, 30, (30, 40)),
-        (300, 100, 50, (100, 50)),  # at most 2:1
-        (100, 300, 50, (50, 100)),
-        (1, 9, 16, (1, 2)),
-        (9, 1, 16, (2, 1)),
-        (1, 1, 16, (1, 1)),
-        (3, 100, 16, (3, 6)),
-    ],
-)
-def test_size_after_decoding(encoded: Encoded, width: int, height: int, side: int, expected: tuple[int, int]) -> None:
-    """Oracle: the contract by hand: short side at most `side`, at most twice as long; exact."""
-    decoded = decode(encoded(0, height, width), side)
-    assert decoded.dtype is torch.uint8
-    assert tuple(decoded.shape) == (3, expected[1], expected[0])
-
-
-def test_long_picture_keeps_its_middle(picture: Picture, encoded: Encoded) -> None:
-    """Oracle: the middle columns of the file; exact."""
-    assert torch.equal(decode(encoded(0, 10, 60), 16), picture(0, 10, 60)[:, :, 20:40])
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1", "CMYK"])
-def test_other_modes_become_rgb(mode: str) -> None:
-    """Oracle: the contract's shape; a plain gray of 255 or 0 stays that (exact, but CMYK's conversion: 1)."""
-    stream = io.BytesIO()
-    Image.new("RGB", (8, 8), "white").convert(mode).save(stream, "TIFF" if mode == "CMYK" else "PNG")
-    decoded = decode(stream.getvalue(), 16)
-    assert decoded.shape == (3, 8, 8)
-    assert int(decoded.min()) >= 254
-
-
-@settings(max_examples=80, deadline=None, derandomize=True)
-@given(st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP"]), st.data())
-def test_altered_files_raise_only_what_is_listed(encoded: Encoded, kind: str, data: st.DataObject) -> None:
-    """Oracle: decode's contract, OSError or ValueError: anything else would end a training over one bad file."""
-    content = bytearray(encoded(0, 24, 24, kind))
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    with contextlib.suppress(OSError, ValueError):
-        assert decode(bytes(content), 16).shape[0] == 3
 
 
 def _masked(members: dict[str, bytes]) -> dict[str, bytes]:
@@ -464,3 +421,93 @@ def test_damage_in_a_remote_source_does_not_end_the_run(
     photos = read_photos(["memory://src", near], 64)
     assert photos.damaged == ["memory://src: cannot be listed: OSError: BackEndError: slow down"]
     assert len(photos.train) == 1
+
+
+@pytest.mark.parametrize("room", [0, 6000])
+@pytest.mark.parametrize("kind", ["photos", "labelled", "masked", "unpaired"])
+def test_batches_do_not_depend_on_where_pictures_lie(tmp_path: Path, encoded: Encoded, kind: str, room: int) -> None:
+    """Oracle: the pictures in memory: every batch, name and split exact; with a room of 6000 bytes some lie here and
+    some there. 8 pictures of 22 x 22 and, for "masked", as many masks."""
+    members = _masked({f"{'ab'[seed % 2]}/{name}": encoded(seed) for seed, name in enumerate(TRAINED[:8])})
+    folder = _folder(tmp_path / "src", members)
+    here = read_photos([folder], 16, kind)
+    there = read_photos([folder], 16, kind, pixels=Pixels(room, tmp_path))
+    total = 8 * 22 * 22 * (4 if kind == "masked" else 3)
+    assert (here.in_file, here.size(), there.size()) == (0, total, total)
+    assert there.in_file == total if room == 0 else 0 < total - there.in_file <= room
+    assert there.identity() == here.identity()
+    assert all(torch.equal(a.rgb, b.rgb) for a, b in zip(there.validation, here.validation, strict=True))
+    one, other = Crops(here.train, 5, kind), Crops(there.train, 5, kind)
+    for size in (16, 16, 20, 16):
+        expected, found = one.batch(5, size), other.batch(5, size)
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_files_are_let_go_once_decoded(encoded: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: weak references to what reads each member: when the next chunk of two is asked for, the one before is
+    gone, but for the last member, which the loop still has a name for. A shard's members hold their files' bytes."""
+
+    class Reader:
+        def __init__(self, seed: int) -> None:
+            self.seed = seed
+
+        def __call__(self) -> bytes:
+            return encoded(self.seed)
+
+    readers: list[weakref.ref[Reader]] = []
+
+    def members(*_: object) -> Iterator[Member]:
+        for seed in range(12):
+            gc.collect()
+            assert sum(reader() is not None for reader in readers) <= 4
+            reader = Reader(seed)
+            readers.append(weakref.ref(reader))
+            yield Member(f"{seed}.png", f"{seed}.png", reader, "", None, False)
+
+    monkeypatch.setattr(data_module, "_READ_AHEAD", 2)
+    monkeypatch.setattr(data_module, "members", members)
+    assert len(read_photos(["anything"], 64).train) == 11
+    assert len(readers) == 12
+
+
+def test_a_gpu_decodes_what_it_can(tmp_path: Path, encoded: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: a stand-in for the GPU that gives plain pictures for JPEGs: those come as it gave them, at the size for
+    crops of 48 pixels, the others as Pillow does; no file is read twice, a damaged and an unreadable one are named."""
+    files = {
+        "a.jpg": encoded(0, 24, 24, "JPEG"),
+        "b.png": encoded(1),
+        "c.png": b"no",
+        "d.jpg": b"",
+        "e.png": encoded(2),
+    }
+    files["f.jpg"] = encoded(3, 24, 24, "JPEG")
+    folder = _folder(tmp_path / "src", files)
+    painted = torch.tensor([9, 90, 200], dtype=torch.uint8)[:, None, None].expand(3, 20, 20).contiguous()
+    reads: list[str] = []
+    read = Path.read_bytes
+
+    def counting(path: Path) -> bytes:
+        reads.append(path.name)
+        if path.name == "d.jpg":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    def stand_in(given: list[bytes], side: int, device: torch.device) -> list[Tensor | None]:
+        assert (side, device) == (64, torch.device("cuda", 3))
+        return [painted if data.startswith(b"\xff\xd8") else None for data in given]
+
+    monkeypatch.setattr(Path, "read_bytes", counting)
+    monkeypatch.setattr(data_module, "decode_on_gpu", stand_in)
+    photos = read_photos([folder], 48, device=torch.device("cuda", 3))
+    kept = {example.name: example.rgb for example in photos.train + photos.validation}
+    expected = {"a.jpg": painted, "b.png": decode(files["b.png"], 64), "e.png": decode(files["e.png"], 64)}
+    assert kept.keys() == {*expected, "f.jpg"}
+    assert all(torch.equal(kept[name], rgb) for name, rgb in {**expected, "f.jpg": painted}.items())
+    assert [line.split(": ")[:2] for line in photos.damaged] == [
+        ["src/c.png", "UnidentifiedImageError"],
+        ["src/d.jpg", "PermissionError"],
+    ]
+    assert sorted(reads) == ["a.jpg", "b.png", "c.png", "d.jpg", "d.jpg", "e.png", "f.jpg"]  # d: to say why not
+    reads.clear()
+    assert not torch.equal(read_photos([folder], 48, device=torch.device("cpu")).train[0].rgb, painted)

@@ -34,7 +34,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     In two starts, which take longer than the runs."""
     folder = tmp_path_factory.mktemp("pairs")
-    broken = Job(str(folder / "broken"), steps=2, freeze=False)
+    broken = Job(str(folder / "broken"), steps=2, freeze=False, ahead=2)
     _start_two(
         Job(str(folder / "frozen")),
         Job(str(folder / "free"), freeze=False),
@@ -106,7 +106,7 @@ def test_slices_are_the_whole_batch(pairs: Path, tmp_path: Path) -> None:
 
 def test_resumed_run_of_two_processes(pairs: Path) -> None:
     """Oracle: the unbroken run of two processes: every later loss of each process, 1e-6 relative, and the weights,
-    1e-6; batch norm is free here. The second sitting is of two new processes."""
+    1e-6; batch norm is free here. The second sitting is of two new processes. Threads make crops in the first."""
     for rank in range(2):
         found = _losses(pairs / "before", rank) + _losses(pairs / "broken", rank)
         assert found == pytest.approx(_losses(pairs / "unbroken", rank), rel=1e-6)

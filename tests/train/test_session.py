@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +92,6 @@ def test_a_run_is_not_overwritten_but_resumed(request_for: Callable[..., TrainRe
     assert path.read_bytes() != before
 
 
-def test_resume_of_nothing(request_for: Callable[..., TrainRequest]) -> None:
-    """Oracle: the contract."""
-    with pytest.raises(ColorizeError, match="nothing to resume"):
-        run_training(request_for(resume=True), _quiet)
-
-
 @pytest.mark.parametrize("kind", ["ours", "foreign"])
 def test_init(request_for: Callable[..., TrainRequest], tmp_path: Path, kind: str) -> None:
     """Oracle: at a rate of 1e-9 the exported weights are the donor's, to fp16's 2^-11."""
@@ -168,3 +165,44 @@ def test_resume_with_other_data_is_refused(request_for: Callable[..., TrainReque
     (tmp_path / "photos" / "more.png").write_bytes((tmp_path / "photos" / "1.png").read_bytes())
     with pytest.raises(ColorizeError, match="is of data = "):
         run_training(request_for(resume=True, steps=5), _quiet)
+
+
+def test_photos_in_a_file(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:
+    """Oracle: the run with photos in memory: weights exact; 5 photos of 22 x 22 x 3 bytes are told to lie in a file, of
+    which the run's folder keeps nothing; a resume with photos in memory goes on as from the other run, exact."""
+    tensors, folders = [], []
+    for hold in ("memory", "file"):
+        entries: list[dict[str, Any]] = []
+        request = replace(request_for(hold=hold), out=tmp_path / hold)
+        run_training(request, entries.append)
+        told = [entry for entry in entries if "lie in a file" in entry.get("text", "")]
+        (data,) = (entry for entry in entries if entry["event"] == "data")
+        assert (len(told), data.get("bytes in a file")) == ((1, 5 * 22 * 22 * 3) if hold == "file" else (0, None))
+        folders.append({path.name for path in (tmp_path / hold).iterdir()})
+        path = run_training(replace(request_for(resume=True, steps=5), out=tmp_path / hold), _quiet)
+        tensors.append(read_checkpoint(path).tensors)
+    assert folders[0] == folders[1]
+    assert all(torch.equal(tensors[0][name], tensors[1][name]) for name in tensors[0])
+
+
+def test_no_room_for_the_photos(request_for: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the contract: a full disk ends the run with one of our errors, and the folder stays empty."""
+
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    request = request_for(hold="file")
+    with pytest.raises(ColorizeError, match=r"cannot be written to .*run: .*No space left on device"):
+        run_training(request, _quiet)
+    assert not list(request.out.iterdir())
+
+
+def test_resume_of_nothing_is_told_before_the_photos_are_read(request_for: Callable[..., TrainRequest]) -> None:
+    """Oracle: the contract: nothing is told of reading, and no folder is made."""
+    entries: list[dict[str, Any]] = []
+    request = request_for(resume=True, hold="file")
+    with pytest.raises(ColorizeError, match=r"nothing to resume: .*state\.pt does not exist"):
+        run_training(request, entries.append)
+    assert not entries
+    assert not request.out.exists()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from colorcli.methods.registry import METHODS
 from colorcli.train import distributed
+from colorcli.train.ahead import Ahead
 from colorcli.train.config import Stage, TrainConfig
 from colorcli.train.data import Example, Photos
 from colorcli.train.loop import Run
@@ -29,6 +30,7 @@ class Job:
     resume: bool = False
     freeze: bool = True  # batch norm's statistics
     accumulate: int = 1
+    ahead: int = 0  # batches that a thread makes ahead
     port: int = 0  # where the processes meet
 
 
@@ -55,6 +57,7 @@ def carry_out(job: Job) -> None:
     )
     with distributed.join("cpu") as team:
         run = Run(METHODS["siggraph17"], config, Photos(photos, photos[:1]), folder, team, lambda _: None)
+        run.ahead = Ahead(run.crops, run._on_device, job.ahead)
         seen: list[float] = []
 
         def watch(_module: Any, _arguments: Any, losses: dict[str, Tensor]) -> None:

@@ -27,7 +27,7 @@ class Settings:
 
     delta: float = 1.0  # CIE ab units (paper: 1. On the network's normalised chroma that is 1/110: our reading)
     salience: float = 0.0  # alpha_1 of eq. 7, the weight of the salient loss (paper: 1); 0: none
-    photo_scale: float = 0.0  # CIE ab units; above 0: `photo_cauchy` of that scale in place of Huber (not the paper's)
+    photo_scale: float = 0.0  # 8-bit steps of sRGB; above 0: `photo_cauchy` in place of Huber (not the paper's)
     aging: float = 0.0  # how much the lightness that the network sees is aged, 0..1 (not the paper's)
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class Objective(BaseObjective):
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """`huber`, or with photo_scale `cauchy`, and with salience `salient`, weighted; in float32 also under autocast.
 
-        Huber (`chroma_huber`) is on ab / 110, the salient loss on sRGB 0..1, so that their weights are for scales of
+        Huber (`chroma_huber`) is on ab / 110, the others on sRGB 0..1, so that their weights are for scales of
         about one (our reading).
         """
         del player  # there is one
@@ -91,13 +91,12 @@ class Objective(BaseObjective):
         aging = self.settings.aging
         seen = aged(lab[:, :1], batch["seed"], aging) if aging else lab[:, :1]
         predicted = self.network(normalize_lightness(seen)).float()
-        target = lab[:, 1:] / CHROMA_SCALE
+        shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
         if self.settings.photo_scale:
-            losses = {"cauchy": photo_cauchy(predicted, target, self.settings.photo_scale)}
+            losses = {"cauchy": photo_cauchy(shown, rgb, self.settings.photo_scale / 255)}
         else:
-            losses = {"huber": chroma_huber(predicted, target, self.settings.delta)}
+            losses = {"huber": chroma_huber(predicted, lab[:, 1:] / CHROMA_SCALE, self.settings.delta)}
         if self.settings.salience:
-            shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
             losses["salient"] = self.settings.salience * salient_loss(rgb, shown, self.companions["saliency"])
         return losses
 
