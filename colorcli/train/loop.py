@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import time
@@ -20,6 +19,7 @@ from colorcli.errors import ColorizeError, UsageError
 from colorcli.methods.objective import Objective
 from colorcli.methods.spec import MethodSpec
 from colorcli.train.ahead import Ahead, steps_ahead
+from colorcli.train.average import Average
 from colorcli.train.checkpoint import load_state, norm_statistics_are_finite, recalibrate_norm, save_state
 from colorcli.train.config import Stage, TrainConfig
 from colorcli.train.crops import Crops
@@ -64,7 +64,7 @@ class Run:
         self.crops = self._stream(config.seed)
         self.ahead = Ahead(self.crops, self._on_device, steps_ahead(team.device))
         self._check_stages()
-        self.averaged: dict[str, Tensor] = {}
+        self.average = Average(self.network, config.ema)
         self.step = 0
         self.images = 0
         self.minutes = 0.0  # wall time over all sittings
@@ -149,7 +149,7 @@ class Run:
         self.objective.load_state_dict(state["objective"])
         for player, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])
-        self.averaged = {key: value.to(self.team.device) for key, value in state["averaged"].items()}
+        self.average.restore(state["averaged"], self.team.device)
         self.crops.restore(state["crops"])
         self.step, self.images, self.minutes = state["step"], state["images"], state["minutes"]
         self.started_from = state["started_from"]
@@ -176,7 +176,7 @@ class Run:
                 "identity": self._identity,
                 "objective": self.objective.state_dict(),
                 "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
-                "averaged": self.averaged,
+                "averaged": self.average.weights,
                 "crops": self.ahead.state(),
                 "step": self.step,
                 "images": self.images,
@@ -246,7 +246,7 @@ class Run:
             if "gradient" in values:
                 return values
         self.objective.after_step()
-        self._average()
+        self.average.update(self.step)
         self.step += 1
         self.images += stage.batch
         return values
@@ -308,30 +308,11 @@ class Run:
         enabled = has_fast_bf16(self.team.device) if wanted == "auto" else wanted == "bf16"
         return torch.autocast(kind, torch.bfloat16, enabled=enabled)
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Exponential moving average of the weights; the decay grows to its value over the first steps."""
-        if not self.config.ema:
-            return
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        for key, value in self.network.state_dict().items():
-            if key not in self.averaged or not value.is_floating_point():
-                self.averaged[key] = value.clone()
-            else:
-                self.averaged[key].lerp_(value, 1 - decay)
-
-    def final_network(self) -> nn.Module:
-        """A copy of the network with the averaged weights, in evaluation mode."""
-        network = copy.deepcopy(self.network)
-        if self.averaged:
-            network.load_state_dict(self.averaged)
-        return network.eval()
-
     def validate(self, limit: int = 0) -> dict[str, float]:
         """The averaged network's figures on the first `limit` pictures held out (0: all)."""
         examples = self.photos.validation[: limit or None]
         side = self.config.used_at
-        return validate(self.spec, self.objective, self.final_network(), examples, side, self.autocast)
+        return validate(self.spec, self.objective, self.average.network(), examples, side, self.autocast)
 
     def _log_progress(self, stage: Stage, seen: list[dict[str, float]], images: int, minutes: float) -> None:
         losses = {name: self.team.mean(sum(values[name] for values in seen) / len(seen)) for name in seen[0]}

@@ -178,7 +178,7 @@ def _finish(run: Run) -> Path:
         description["gain"] = final["gain"]
     if run.photos.classes:
         description["classes"] = list(run.photos.classes)
-    path = export_network(run.folder, run.final_network(), description)
+    path = export_network(run.folder, run.average.network(), description)
     try:
         draw(read_log(run.folder), run.folder / "curve.svg")
     except ImportError:

@@ -127,8 +127,8 @@ def test_killed_run_goes_on_as_if_unbroken(make_run: MakeRun, cut: int) -> None:
     resumed.train()
     assert first + second == pytest.approx(expected, rel=1e-6)
     assert (resumed.step, resumed.images) == (unbroken.step, unbroken.images)
-    for name, value in unbroken.final_network().state_dict().items():
-        assert torch.allclose(resumed.final_network().state_dict()[name].double(), value.double(), rtol=1e-6)
+    for name, value in unbroken.average.network().state_dict().items():
+        assert torch.allclose(resumed.average.network().state_dict()[name].double(), value.double(), rtol=1e-6)
 
 
 def test_resumed_run_remembers_where_it_began(make_run: MakeRun) -> None:
@@ -209,7 +209,7 @@ def test_nan_keeps_the_last_good_checkpoint(make_run: MakeRun, kind: str) -> Non
     resumed.resume()
     assert resumed.step == 3
     resumed.train()
-    assert all(bool(torch.isfinite(value).all()) for value in resumed.final_network().state_dict().values())
+    assert all(bool(torch.isfinite(value).all()) for value in resumed.average.network().state_dict().values())
 
 
 def test_nan_before_any_checkpoint_says_so(make_run: MakeRun) -> None:
@@ -339,7 +339,7 @@ def test_average_of_the_weights(make_run: MakeRun) -> None:
     for step, weights in enumerate(seen[2:], start=1):
         decay = min(0.3, (1 + step) / (10 + step))
         average = decay * average + (1 - decay) * weights
-    found = run.final_network().state_dict()[name].numpy()
+    found = run.average.network().state_dict()[name].numpy()
     assert np.abs(found - average).max() < 1e-6
     assert np.abs(found - seen[-1]).max() > 1e-5
 
@@ -348,7 +348,7 @@ def test_without_average_the_weights_themselves_are_final(make_run: MakeRun) -> 
     """Oracle: the network; exact, and the copy is its own."""
     run = make_run(ema=0.0)
     run.train()
-    final = run.final_network()
+    final = run.average.network()
     assert not final.training
     assert final is not run.network
     assert all(torch.equal(a, b) for a, b in zip(final.parameters(), run.network.parameters(), strict=True))
@@ -552,7 +552,7 @@ def test_export_gives_the_same_prediction(make_run: MakeRun) -> None:
     of sums). Unrounded: 2 % of the largest chroma, fp16 keeping 11 bits over twenty layers; not the same, either."""
     run = make_run(steps=10, rate=1e-2)
     run.train()
-    final = run.final_network()
+    final = run.average.network()
     settings = {key: list(value) if isinstance(value, tuple) else value for key, value in run.settings.items()}
     description = {"method": "smsanet", "variant": "compact", "network": settings, "size": 16}
     path = export_network(run.folder, final, description)
@@ -576,7 +576,7 @@ def test_publish(make_run: MakeRun, tmp_path: Path) -> None:
     description = {"method": "smsanet", "network": {}, "licence": "MIT", "source": 'made "here"'}
     weights = tmp_path / "weights"
     for variant, source in (("compact", "first"), ("paper", "other"), ("compact", 'the "second"')):
-        path = export_network(run.folder, run.final_network(), {**description, "variant": variant, "source": source})
+        path = export_network(run.folder, run.average.network(), {**description, "variant": variant, "source": source})
         entry = publish(run.folder if variant == "paper" else path, weights)
         assert (weights / entry.file).read_bytes() == path.read_bytes()
     entries = read_manifest(weights / "manifest.toml")
