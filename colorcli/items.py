@@ -20,6 +20,15 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A colour photo that says what colours another photo shall have."""
+
+    path: Path
+    name: str  # what reports call it: its name, or the path below the folder that was given
+    sha256: str  # of its bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One input file, the places of its results, and what a person says of its colours."""
 
@@ -29,6 +38,7 @@ class Job:
     sidecar: Path | None = None  # a drawing of colour hints, to be read as well
     dots: tuple[Dot, ...] = ()  # further hints
     attention: Path | None = None  # a map of where the network looked, to be written as well
+    reference: Reference | None = None  # whose colours it gets; None: the method needs none, or the nearest is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,8 @@ class Photo:
     header: PhotoHeader
     lightness: Tensor  # (1, h, w) float32, CIE L 0..100
     hints: Tensor | None = None  # (3, h, w) float32: CIE ab, and a mask that is 1 where there is a hint; None: no hints
+    embedding: Tensor | None = None  # (E,) float32, its reference's colours; None: the method needs none
+    notes: tuple[str, ...] = ()  # for a person, to be told with the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Batch:
     photos: tuple[Photo, ...]
     lightness: Tensor  # (B, 1, h, w) float32, CIE L 0..100
     hints: Tensor | None = None  # (B, 3, h, w) as in Photo, zeros for a photo without; None: no photo has any
+    embeddings: Tensor | None = None  # (B, E) as in Photo; None: no photo has one
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.checkpoints import store
-from colorcli.checkpoints.convert import check_layout, read_published
+from colorcli.checkpoints.convert import check_layout, named_tensors, read_published
 from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint, write_checkpoint
 from colorcli.errors import UsageError, WeightsError
 from colorcli.methods.registry import METHODS
 from colorcli.methods.spec import MethodSpec, Predict
+
+Look = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,15 @@ class LoadedMethod:
     """A method ready to predict."""
 
     spec: MethodSpec
-    predict: Predict  # (B, 1, H, W) CIE L 0..100, hints (B, 3, H, W) or None -> (B, 2, H, W) CIE ab, float32
+    predict: Predict  # (B, 1, H, W) CIE L 0..100, and hints or embeddings -> (B, 2, H, W) CIE ab, float32
     device: torch.device
     dtype: torch.dtype  # that the network computes in
-    sha256: str  # of the weights file
+    sha256: str  # of the weights file; of a blend both, with a comma between
     size: int  # side of the network's input that the weights were trained at, pixels
     description: dict[str, Any]
     attend: Predict | None = None  # the same with a third plane, where the network looked; None: it cannot tell
+    embed: Look | None = None  # (B, 3, h, w) sRGB 0..1 -> (B, E) on the CPU, in fp32; None: it needs no reference
+    content: Look | None = None  # (B, 1, H, W) CIE L -> (B, F), as `embed`: near for photos that show like things
 
 
 def build_network(spec: MethodSpec, checkpoint: Checkpoint, name: str) -> nn.Module:
@@ -59,15 +63,19 @@ def load_method(
     predictor = spec.load("predictor")(network, checkpoint.description.get("gain", 1.0))
 
     def placed(maps: Tensor) -> Tensor:
-        return maps.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        moved = maps.to(device, non_blocking=True)
+        return moved.contiguous(memory_format=torch.channels_last) if moved.dim() == 4 else moved
 
     def asking(answer: Callable[..., Tensor]) -> Predict:
-        def ask(lightness: Tensor, hints: Tensor | None = None, /) -> Tensor:
-            given = [placed(maps) for maps in (lightness, hints) if maps is not None]
+        def ask(lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
+            inputs = [placed(maps) for maps in (lightness, given) if maps is not None]
             with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-                return answer(*given)
+                return answer(*inputs)
 
         return ask
+
+    def looking(answer: Look) -> Look:  # in fp32: it is done once for many photos
+        return lambda pixels: answer(placed(pixels)).cpu()
 
     def with_attention(*given: Tensor) -> Tensor:
         return torch.cat(predictor.with_attention(*given), dim=1)  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)
@@ -82,7 +90,21 @@ def load_method(
         size,
         checkpoint.description,
         asking(with_attention) if spec.attention else None,
+        looking(predictor.embed) if spec.needs_reference else None,
+        looking(predictor.content) if spec.needs_reference else None,
     )
+
+
+def blended(method: LoadedMethod, automatic: LoadedMethod, strength: float) -> LoadedMethod:
+    """A method with a reference whose chroma is strength (0..1) of its own and 1 - strength of an automatic one's.
+
+    Both see the photo at the size that `method` is given it. Its `sha256` names both weights.
+    """
+
+    def predict(lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
+        return strength * method.predict(lightness, given) + (1 - strength) * automatic.predict(lightness)
+
+    return replace(method, predict=predict, sha256=f"{method.sha256}, {automatic.sha256}")
 
 
 def import_published(method: str, source: Path, target: Path, licence: str) -> None:
@@ -95,7 +117,8 @@ def import_published(method: str, source: Path, target: Path, licence: str) -> N
     if spec.published is None:
         known = ", ".join(other.name for other in METHODS if other.published is not None)
         raise UsageError(f"no published layout is known for {method}; it is for: {known}")
-    tensors = read_published(source)
+    content = read_published(source)
+    tensors = spec.load("translate")(content, str(source)) if spec.translate else named_tensors(content, str(source))
     network: nn.Module = spec.load("network")(**spec.published)
     check_layout(tensors, network.state_dict(), str(source))
     description = {

@@ -71,6 +71,26 @@ def _write_tiny(path: Path, seed: int, torch: Any, network: Any, write: Callable
 
 
 @pytest.fixture(scope="session")
+def exemplar_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Color2Embed of 4 to 8 channels at 64 px, at He's scale: another reference is another colour."""
+    import torch
+
+    from colorcli.checkpoints.load import write_checkpoint
+    from colorcli.methods.color2embed.network import Color2Embed
+
+    settings = {"widths": [8, 8, 8, 8], "encoder": [4, 4, 8, 8, 8], "hidden": 8, "reference_side": 32}
+    torch.manual_seed(0)
+    network = Color2Embed(**settings)  # type: ignore[arg-type]
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    torch.nn.init.normal_(network.colorUNet.outc[2].weight, std=0.01)  # far from the ends of tanh
+    path = tmp_path_factory.mktemp("weights") / "exemplar.safetensors"
+    write_checkpoint(path, network, {"method": "color2embed", "network": settings, "size": 64})
+    return path
+
+
+@pytest.fixture(scope="session")
 def photograph() -> Callable[..., Bytes]:
     """photograph(name, width, height): a photograph of scikit-image at that size, (height, width, 3) uint8 RGB."""
     from skimage import data
@@ -91,6 +111,18 @@ def put_photo(photograph: Callable[..., Bytes]) -> Callable[..., Path]:
         with path.open("wb") as stream:  # a stream: Pillow takes no name that is not UTF-8
             kind = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}[path.suffix]
             Image.fromarray(photograph(name, width, height)).convert("L").save(stream, kind)
+        return path
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def put_color(photograph: Callable[..., Bytes]) -> Callable[..., Path]:
+    """put_color(path, name, width, height): writes a photograph in colour, in the format of the path's suffix."""
+
+    def put(path: Path, name: str = "coffee", width: int = 60, height: int = 40) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photograph(name, width, height)).save(path)
         return path
 
     return put
@@ -122,6 +154,18 @@ def auto(colorize: Callable[..., Answer], tiny_weights: Path) -> Callable[..., A
 
     def call(*arguments: object, out: Path, weights: Path = tiny_weights) -> Answer:
         return colorize("auto", *arguments, "-o", out, "--weights", weights, "-d", "cpu")
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def exemplar(colorize: Callable[..., Answer], exemplar_weights: Path) -> Callable[..., Answer]:
+    """exemplar(folder, ..., ref=[...], out=OUT): `colorize exemplar` with the tiny network, on the CPU."""
+
+    def call(*arguments: object, ref: list[Path], out: Path | None = None, weights: Path = exemplar_weights) -> Answer:
+        references = [part for path in ref for part in ("--ref", path)]
+        place = () if out is None else ("-o", out)
+        return colorize("exemplar", *arguments, *references, *place, "--weights", weights, "-d", "cpu")
 
     return call
 

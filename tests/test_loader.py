@@ -12,7 +12,7 @@ from colorcli.checkpoints import store
 from colorcli.checkpoints.load import read_checkpoint, write_checkpoint
 from colorcli.checkpoints.manifest import Entry, write_manifest
 from colorcli.errors import UsageError, WeightsError
-from colorcli.loader import build_network, load_method
+from colorcli.loader import blended, build_network, load_method
 from colorcli.methods.agin.network import Generator
 from colorcli.methods.agin.predictor import Predictor
 from colorcli.methods.registry import METHODS
@@ -153,3 +153,38 @@ def test_unknown_method() -> None:
     """Oracle: the contract."""
     with pytest.raises(UsageError, match="no method is called 'nothing'"):
         load_method("nothing", weights=None, device=CPU)
+
+
+def test_a_reference_reaches_the_network(exemplar_weights: Path, lightness: torch.Tensor) -> None:
+    """Oracle: the predictor itself in fp32, 1e-3; also where the rest is in bf16: embeddings are made once and must be
+    as good as they can. Methods that need no reference have neither look."""
+    from colorcli.methods.color2embed.predictor import Predictor as Exemplar
+
+    network = build_network(METHODS["color2embed"], read_checkpoint(exemplar_weights), "w")
+    reference = torch.rand(2, 3, 30, 50, generator=torch.Generator().manual_seed(2))
+    pixels = lightness[..., :16]
+    predictor = Exemplar(network)  # type: ignore[arg-type]
+    z = predictor.embed(reference)
+    for dtype in (torch.float32, torch.bfloat16):
+        loaded = load_method("color2embed", weights=exemplar_weights, device=CPU, dtype=dtype)
+        assert loaded.embed is not None and loaded.content is not None
+        assert torch.allclose(loaded.embed(reference), z, atol=1e-3)
+        assert torch.allclose(loaded.content(pixels), predictor.content(pixels), atol=1e-3)
+        if dtype is torch.float32:
+            assert torch.allclose(loaded.predict(pixels, z), predictor(pixels, z), atol=1e-2)
+            assert not torch.allclose(loaded.predict(pixels, z), loaded.predict(pixels, z.flip(0)), atol=0.1)
+    assert load_method("color2embed", weights=exemplar_weights, device=CPU).size == 64
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
+def test_a_blend(strength: float, exemplar_weights: Path, tmp_path: Path, lightness: torch.Tensor) -> None:
+    """Oracle: the formula on the two methods' own answers, 1e-4; the digests of both files; SMSANet alone needs no
+    reference."""
+    _write(tmp_path / "w.safetensors")
+    automatic = load_method("smsanet", weights=tmp_path / "w.safetensors", device=CPU)
+    own = load_method("color2embed", weights=exemplar_weights, device=CPU)
+    pixels, z = lightness[..., :16], torch.rand(2, 512)
+    both = blended(own, automatic, strength)
+    expected = strength * own.predict(pixels, z) + (1 - strength) * automatic.predict(pixels)
+    assert torch.allclose(both.predict(pixels, z), expected, atol=1e-4)
+    assert both.sha256 == f"{own.sha256}, {automatic.sha256}" and both.embed is own.embed and automatic.embed is None

@@ -18,13 +18,12 @@ from colorcli.color.resize import stretch_to_square
 from colorcli.errors import UsageError
 from colorcli.loader import LoadedMethod
 from colorcli.media.samples import PHOTOGRAPHS, photograph
-from colorcli.metrics.colourfulness import colourfulness
+from colorcli.metrics.colourfulness import GRAY, colourfulness
 from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.ssim import ssim
 from colorcli.train.data import PHOTO_ENDINGS
 
 SIDE = 256  # pixels, the papers' protocol
-_GRAY_AT_SOURCE = 2.0  # colourfulness up to which an original is gray: it says nothing about colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
     figures: dict[str, list[tuple[float, float, float]]] = {}
     gray: list[str] = []
     for name, truth in photographs(folder, limit):
-        if float(colourfulness(truth)) <= _GRAY_AT_SOURCE:
+        if float(colourfulness(truth)) <= GRAY:
             gray.append(name)
             continue
         lab = rgb_to_lab(truth.float() / 255)

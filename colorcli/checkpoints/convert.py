@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,14 +18,15 @@ _WRAPPERS = ("state_dict", "model", "net")  # what published training scripts pu
 _PARALLEL = "module."  # the prefix that DataParallel leaves
 
 
-def read_published(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor of a published PyTorch file.
+def read_published(path: Path) -> Any:
+    """The content of a published PyTorch file.
 
-    Only tensors and plain containers are unpickled (`weights_only`). Anything else, a damaged file, or a file without
-    tensors raises WeightsError by name.
+    Only tensors, plain containers and argparse.Namespace are unpickled (`weights_only`): published training scripts
+    store their options as the latter. Anything else and a damaged file raise WeightsError by name.
     """
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path} does not exist") from None
     except pickle.UnpicklingError as error:
@@ -32,14 +34,21 @@ def read_published(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} holds more than tensors and is not opened: {reason}") from None
     except Exception as error:  # torch raises many kinds for a damaged file
         raise WeightsError(f"{path} is not a whole PyTorch file: {type(error).__name__}: {error}") from None
+
+
+def named_tensors(content: Any, name: str) -> dict[str, Tensor]:
+    """Name -> tensor of a published file's content; what training scripts put around them is left out.
+
+    Errors: WeightsError, with the file's `name`, where there are no named tensors.
+    """
     while isinstance(content, dict) and (inside := next((w for w in _WRAPPERS if w in content), None)):
         content = content[inside]
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} holds a {type(content).__name__}, not named tensors")
-    tensors = {str(name).removeprefix(_PARALLEL): v for name, v in content.items() if isinstance(v, Tensor)}
-    tensors = {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}
+        raise WeightsError(f"{name} holds a {type(content).__name__}, not named tensors")
+    tensors = {str(key).removeprefix(_PARALLEL): v for key, v in content.items() if isinstance(v, Tensor)}
+    tensors = {key: value for key, value in tensors.items() if not key.endswith(COUNTER)}
     if not tensors:
-        raise WeightsError(f"{path} holds no tensors")
+        raise WeightsError(f"{name} holds no tensors")
     return tensors
 
 

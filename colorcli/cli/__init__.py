@@ -6,7 +6,7 @@ import logging
 
 import typer
 
-from colorcli.cli import auto, bench, doctor, methods, samples, train, weights
+from colorcli.cli import auto, bench, doctor, exemplar, methods, samples, train, weights
 
 app = typer.Typer(
     name="colorize",
@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("auto")(auto.auto)
+app.command("exemplar")(exemplar.exemplar)
 app.command("train")(train.train)
 app.command("bench")(bench.bench)
 app.command("samples")(samples.samples)

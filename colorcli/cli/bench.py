@@ -42,8 +42,11 @@ def bench(
         raise UsageError(f"bench measures quality, not {what!r}")
     if size % 8 or size < 0 or limit < 0:
         raise UsageError("--size must be a multiple of 8, --limit 0 or more")
+    spec = METHODS[method]
+    if spec.needs_reference:
+        raise UsageError(f"bench quality measures methods that need no reference; {spec.name} needs one")
     processor = choose_device(device)
-    dtype = choose_precision(precision, processor, METHODS[method].half)
+    dtype = choose_precision(precision, processor, spec.half)
     loaded = load_method(method, weights=weights, device=processor, dtype=dtype)
     rows, gray = measure(loaded, data, size=size, limit=limit)
     if as_json:

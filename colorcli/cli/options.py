@@ -18,3 +18,22 @@ Seed = Annotated[int, typer.Option("--seed", help="Start of everything random.")
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but failures.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks.")]
+
+# of the commands that colour photos
+
+Batch = Annotated[int, typer.Option("--batch", help="Photos in one network call. 0: automatic.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", help="Threads that read, and that write. 0: cores.")]
+Format = Annotated[str, typer.Option("--format", help="same, png, jpg, webp or tiff.")]
+Quality = Annotated[int | None, typer.Option("--quality", help="1..100, for JPEG, WebP and AVIF.")]
+Saturation = Annotated[float, typer.Option("--saturation", help="Factor on the colour; 0 is gray.")]
+Recursive = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Go into subfolders.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files not made by this tool.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; write nothing.")]
+Compare = Annotated[bool, typer.Option("--compare", help="Also write before/after pictures.")]
+ProvenanceNote = Annotated[
+    bool, typer.Option("--provenance/--no-provenance", help="Say in the result that its colour is synthetic.")
+]
+MaxPixels = Annotated[int, typer.Option("--max-pixels", help="Refuse larger photos by their header. 0: no limit.")]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
+
+EXTENSIONS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}  # of --format

@@ -6,22 +6,23 @@ import glob
 import os
 import stat
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from colorcli.errors import UsageError
 from colorcli.items import Failure, Job
+from colorcli.media.beside import is_result_beside, kind_beside_photos
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS
-from colorcli.media.places import ATTENTION, HINTS, LEDGER
+from colorcli.media.places import HINTS, LEDGER
 from colorcli.media.sidecars import Sidecars
-from colorcli.media.targets import STAGE, Found, make_jobs
+from colorcli.media.targets import STAGE, Found, Versions, make_jobs, one_version
 
 UNUSED_HINTS = "colour hints, but no photo of that name"  # why a sidecar is in `Discovery.skipped`
-
-_BESIDE_PHOTOS = {HINTS: "colour hints, not a photo", ATTENTION: "an attention map, not a photo"}  # by ending
+REFERENCE = "a reference"  # why a photo is
 _OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
 _IN_OUTPUT = "lies in the output folder"
+_BESIDE_RESULT = "a result of an earlier run, beside its photo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,10 @@ class _Folder:
 class _Search:
     """The state of one discovery."""
 
-    out: str  # resolved; never read
+    out: str | None  # resolved; never read. None: there is no such folder
     recursive: bool
+    references: Collection[str] = ()  # resolved: no photos to colour
+    named_results: bool = False  # results beside their photos are taken where they are named
     found: list[Found] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     skipped: dict[Skipped, None] = field(default_factory=dict)  # a set that keeps its order
@@ -79,7 +82,14 @@ class _Search:
 
 
 def discover(
-    inputs: Sequence[str], out: Path, *, recursive: bool = True, extension: str | None = None, compare: bool = False
+    inputs: Sequence[str],
+    out: Path | None,
+    *,
+    recursive: bool = True,
+    extension: str | None = None,
+    compare: bool = False,
+    versions: Versions = one_version,
+    references: Collection[str] = (),
 ) -> Discovery:
     """Find the photos that `inputs` name and give each a target below `out`.
 
@@ -93,9 +103,30 @@ def discover(
     Nothing in `out` is read, nor an older output folder inside an input. Whatever cannot be a job is a Failure or, if
     it is a non-photo in a folder, in `skipped`; so are `out` and what it holds among other inputs, once an earlier run
     wrote there: a shell's `in/*` names `in/out` too. Never raises OSError.
+    Without `out` a result lies beside its photo as `a.colorized.jpg`; those of an earlier run are skipped.
+    versions: the results that a photo gets, each of one reference; those meet and are kept apart like any others.
+    references: resolved paths that are skipped and never replaced.
     Errors: UsageError if `out` is the only input, or an input folder that no earlier run wrote to.
     """
-    search = _Search(os.path.realpath(out), recursive)
+    search = _Search(None if out is None else os.path.realpath(out), recursive, references)
+    _search_in(inputs, search)
+    jobs, failures = make_jobs(
+        search.found, {*search.sources, *references}, search.sidecars, out, extension, compare, versions
+    )
+    return Discovery(jobs, search.failures + failures, list(search.skipped))
+
+
+def find_photos(inputs: Sequence[str], *, recursive: bool) -> tuple[list[Found], list[Failure]]:
+    """The photos that `inputs` name, as `discover` finds them, and what cannot be read.
+
+    Results that lie beside their photos are among them only where they are named.
+    """
+    search = _Search(None, recursive, named_results=True)
+    _search_in(inputs, search)
+    return search.found, search.failures
+
+
+def _search_in(inputs: Sequence[str], search: _Search) -> None:
     given = list(_expand(inputs, search))
     places = _file_places([item.path for item in given if item.place is None])
     for path, place in ((item.path, item.place) for item in given):
@@ -111,13 +142,13 @@ def discover(
             _walk(folder, search)
     while search.links:
         _walk(search.links.popleft(), search)
-    jobs, failures = make_jobs(search.found, search.sources, search.sidecars, out, extension, compare)
-    return Discovery(jobs, search.failures + failures, list(search.skipped))
 
 
 def _expand(inputs: Sequence[str], search: _Search) -> Iterator[_Input]:
     inside = {text for text in inputs if os.path.lexists(text) and _is_inside(Path(text), search.out)}
-    passed_over = inside if _may_be_passed_over(Path(search.out)) and len(inside) < len(set(inputs)) else set()
+    passed_over = (
+        inside if search.out and _may_be_passed_over(Path(search.out)) and len(inside) < len(set(inputs)) else set()
+    )
     for text in inputs:
         if not os.path.lexists(text) and glob.has_magic(text):
             yield from _matches(text, search)
@@ -156,7 +187,7 @@ def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
 def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
     """Places of named photos: their names or, if two of those are equal, paths below the folder they share."""
     photos = [path for path in paths if path.suffix.lower() in PHOTO_EXTENSIONS and os.path.lexists(path)]
-    photos = [path for path in photos if _kind_beside_photos(path) is None and not _is_folder(path)]
+    photos = [path for path in photos if kind_beside_photos(path) is None and not _is_folder(path)]
     sources: defaultdict[str, set[str]] = defaultdict(set)
     for path in photos:
         sources[path.name].add(os.path.realpath(path))
@@ -167,8 +198,8 @@ def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
     return {path: PurePosixPath(Path(folder).relative_to(shared) / path.name) for path, folder in folders.items()}
 
 
-def _is_inside(path: Path, out: str) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(out)
+def _is_inside(path: Path, out: str | None) -> bool:
+    return out is not None and Path(os.path.realpath(path)).is_relative_to(out)
 
 
 def _is_output(folder: Path) -> bool:
@@ -199,15 +230,12 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
         search.fail(str(path), "films are not supported yet")
     elif suffix not in PHOTO_EXTENSIONS and path.is_file():
         search.fail(str(path), f"not a photo format ({suffix or 'no extension'}); expected {_expected()}")
-    elif kind := _kind_beside_photos(path):  # `photos/*` names them too
+    elif kind := kind_beside_photos(path):  # `photos/*` names them too
         _skip_beside_photos(path, str(path), kind, search)
+    elif not search.named_results and is_result_beside(path):
+        search.skip(str(path), _BESIDE_RESULT)
     else:
         _take(path, place, str(path), search)
-
-
-def _kind_beside_photos(path: Path) -> str | None:
-    """What a file is that has a photo's extension and is none; None for photos."""
-    return next((kind for ending, kind in _BESIDE_PHOTOS.items() if path.name.lower().endswith(ending)), None)
 
 
 def _skip_beside_photos(path: Path, name: str, kind: str, search: _Search) -> None:
@@ -252,10 +280,12 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
     hidden = path.name.startswith(".")  # also the "._a.jpg" that macOS leaves on foreign disks
     if not hidden and suffix in FILM_EXTENSIONS:
         search.fail(str(relative), "films are not supported yet")
-    elif kind := _kind_beside_photos(path):
+    elif kind := kind_beside_photos(path):
         _skip_beside_photos(path, str(relative), kind, search)
     elif hidden or suffix not in PHOTO_EXTENSIONS:
         search.skip(str(relative), "a hidden file" if hidden else "not a photo")
+    elif is_result_beside(path):
+        search.skip(str(relative), _BESIDE_RESULT)
     else:
         _take(path, relative, str(relative), search)
 
@@ -275,6 +305,8 @@ def _take(path: Path, relative: PurePosixPath, name: str, search: _Search) -> No
         search.fail(name, "the file may not be read; check its permissions")
     elif _is_inside(path, search.out):  # a link in a folder; named paths were judged before
         search.skip(name, _IN_OUTPUT)
+    elif resolved in search.references:
+        search.skip(name, REFERENCE)
     elif (resolved, relative) not in search.places:
         search.places.add((resolved, relative))
         search.sources.add(resolved)

@@ -50,6 +50,7 @@ class Provenance:
     software: str  # "colorize 0.1.0"
     method: str  # "smsanet"
     weights: str  # sha256 of the weights file, hexadecimal
+    reference: str | None = None  # sha256 of the photo whose colours it has; not its name, which may tell of people
 
 
 def describe_result(
@@ -140,6 +141,10 @@ def _add_provenance(document: minidom.Document, rdf: minidom.Element, provenance
         (_COLORIZE, "Method"): provenance.method,
         (_COLORIZE, "WeightsSHA256"): provenance.weights,
     }
+    for node in _values(rdf, _COLORIZE, "ReferenceSHA256"):  # of an earlier colouring
+        _drop(node)
+    if provenance.reference is not None:
+        properties[_COLORIZE, "ReferenceSHA256"] = provenance.reference
     if not _values(rdf, _XMP, "CreatorTool"):
         properties[_XMP, "CreatorTool"] = provenance.software
     description = document.createElementNS(_RDF, f"{rdf.prefix or 'rdf'}:Description")

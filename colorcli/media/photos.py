@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
-from colorcli.media.lightness import lightness_of
+from colorcli.media.lightness import lightness_of, standard_rgb
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason
 
 LONGEST_ASPECT = 8.0  # a 1x5000 strip is shown to the network as 8:1; beyond that one side has no content
@@ -49,6 +49,29 @@ def read_photo(
     except VIPS_ERRORS as error:
         raise PhotoError(plain_reason(error, path)) from error
     return source.header, np.clip(pixels, 0.0, 100.0, dtype=np.float32).reshape(height, width)
+
+
+def read_colors(path: Path, *, side: int, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
+    """Read a photo's colours, reduced or enlarged to about side x side pixels in its own aspect.
+
+    Returns (3, h, w) float32, sRGB 0..1, upright, ICC honoured, in steps of 8 bits or finer; what is transparent lies
+    on white. Errors: PhotoError, as of `read_photo`.
+    """
+    source = open_source(path, max_pixels=max_pixels)
+    height, width = network_size(source.header.width, source.header.height, side, 1)
+    try:
+        small = thumbnail(source, width, height)
+        bands = source_bands(small)
+        color = standard_rgb(small.extract_band(0, n=bands))
+        rgb = color.bandjoin([color, color]) if color.bands == 1 else color
+        rgb = rgb / (65_535 if color.format == "ushort" else 255)
+        if small.bands > bands:
+            alpha = small.extract_band(bands) / 255  # a thumbnail has 8 bits
+            rgb = rgb * alpha + (1 - alpha)
+        pixels: NDArray[np.float32] = rgb.cast("float").numpy()  # (h, w, 3)
+    except VIPS_ERRORS as error:
+        raise PhotoError(plain_reason(error, path)) from error
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def thumbnail(source: Source, width: int, height: int) -> pyvips.Image:

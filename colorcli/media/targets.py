@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 
-from colorcli.items import Failure, Job
+from colorcli.errors import PhotoError
+from colorcli.items import Failure, Job, Reference
 from colorcli.media.formats import result_extension
-from colorcli.media.places import results_of
+from colorcli.media.places import BESIDE, results_of
 from colorcli.media.sidecars import Sidecars, folded
 
 STAGE = "discover"
@@ -26,28 +27,53 @@ class Found:
     relative: PurePosixPath
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of the results that a photo gets."""
+
+    reference: Reference | None = None  # whose colours it has
+    label: str = ""  # what its name has between the photo's and the extension; "" for nothing
+
+
+Versions = Callable[[PurePosixPath], Sequence[Version]]  # of a photo, by its place; PhotoError where it gets none
+
+
+def one_version(_: PurePosixPath) -> Sequence[Version]:
+    """Every photo gets one result, and no reference."""
+    return (Version(),)
+
+
 def make_jobs(
     photos: Sequence[Found],
     sources: Collection[str],
     sidecars: Sidecars,
-    out: Path,
+    out: Path | None,
     extension: str | None,
     compare: bool,
+    versions: Versions = one_version,
 ) -> tuple[list[Job], list[Failure]]:
     """Targets: the stem with the new extension, full names where those meet; what still meets fails by name.
 
-    sources: resolved paths that must not be replaced. extension: None for the source's. Names that differ in case or
-    in the form of their accents meet where the file system of `out` takes them for one.
+    sources: resolved paths that must not be replaced. out: None for results beside their photos, `a.colorized.jpg`.
+    extension: None for the source's. Names that differ in case or in the form of their accents meet where the file
+    system of `out` takes them for one.
     """
-    short = [_renamed(found, extension, full=False) for found in photos]
-    full = [_renamed(found, extension, full=True) for found in photos]
-    key = _key({claim for name in {*short, *full} for claim in results_of(out / name, compare)}, out)
-    meetings = Counter(key(out / name) for name in short)
-    jobs: list[Job] = []
+    wanted: list[tuple[Found, Version]] = []
     failures: list[Failure] = []
+    for found in photos:
+        try:
+            wanted += [(found, version) for version in versions(found.relative)]
+        except PhotoError as error:
+            failures.append(Failure(str(found.relative), STAGE, str(error)))
+    short = [_target(found, version, out, extension, full=False) for found, version in wanted]
+    full = [_target(found, version, out, extension, full=True) for found, version in wanted]
+    folder = out if out is not None or not photos else photos[0].source.parent
+    key = _key({claim for target in {*short, *full} for claim in results_of(target, compare)}, folder or Path())
+    meetings = Counter(map(key, short))
+    jobs: list[Job] = []
     owners: dict[str, Path] = {}
-    for found, name, longer in zip(photos, short, full, strict=True):
-        claims = results_of(out / (longer if meetings[key(out / name)] > 1 else name), compare)
+    for (found, version), target, longer in zip(wanted, short, full, strict=True):
+        claims = results_of(longer if meetings[key(target)] > 1 else target, compare)
         taken = next((path for path in claims if key(path) in owners), None)
         replaced = next((path for path in claims if os.path.realpath(path) in sources), None)
         if taken is not None:
@@ -61,15 +87,21 @@ def make_jobs(
             failures.append(Failure(str(found.relative), STAGE, reason))
         else:
             owners |= dict.fromkeys(map(key, claims), found.source)
-            jobs.append(Job(found.source, claims[0], str(found.relative), sidecars.of(found.source)))
+            sidecar = sidecars.of(found.source)
+            jobs.append(Job(found.source, claims[0], str(found.relative), sidecar, reference=version.reference))
     return jobs, failures
 
 
-def _renamed(found: Found, extension: str | None, *, full: bool) -> PurePosixPath:
+def _target(found: Found, version: Version, out: Path | None, extension: str | None, *, full: bool) -> Path:
     chosen = result_extension(found.source) if extension is None else extension
-    if chosen.lower() == found.relative.suffix.lower():
-        return found.relative
-    return found.relative.with_name(found.relative.name + chosen) if full else found.relative.with_suffix(chosen)
+    name, suffix = found.relative.name, found.relative.suffix
+    if chosen.lower() == suffix.lower():
+        full, chosen = False, suffix
+    stem = name if full else found.relative.stem
+    label = f".{version.label}" if version.label else ""
+    if out is None:
+        return found.source.with_name(f"{stem}{label}{BESIDE}{chosen}")
+    return (out / found.relative).with_name(f"{stem}{label}{chosen}")
 
 
 def _key(paths: Collection[Path], out: Path) -> Callable[[Path], str]:

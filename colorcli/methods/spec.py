@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class Predict(Protocol):
     """What a method is asked for a batch of photos."""
 
-    def __call__(self, lightness: Tensor, hints: Tensor | None = None, /) -> Tensor:
-        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. hints, where the method takes them:
-        (B, 3, H, W), CIE ab and a mask that is 1 where there is a hint, all 0 elsewhere. Returns CIE ab, (B, 2, H, W)
-        float32; with a third plane where it was asked for its attention too, 0..1.
+    def __call__(self, lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
+        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. given, where the method takes hints:
+        (B, 3, H, W), CIE ab and a mask that is 1 where there is a hint, all 0 elsewhere; where it needs a reference:
+        the embeddings of the photos' references, (B, E). Returns CIE ab, (B, 2, H, W) float32; with a third plane
+        where it was asked for its attention too, 0..1.
         """
 
 
@@ -43,14 +44,19 @@ class MethodSpec:
     multiple: int = 8  # sides of the network's input are multiples of this
     half: bool = True  # bf16 and fp16 give usable results
     temporal: bool = False  # sees more than one frame
+    # The predictor is also called with embeddings, which its `embed` makes of references: (B, 3, h, w) sRGB 0..1 of any
+    # size -> (B, E) float32. Its `content`, lightness -> (B, F), of length 1, is near for photos that show like things.
     needs_reference: bool = False
     takes_hints: bool = False  # the predictor is also called with hints
     attention: bool = False  # the predictor has `with_attention`: (lightness) -> (chroma, where the network looked)
     published: Mapping[str, Any] | None = None  # network settings of the published checkpoint, where it can be imported
+    translate: str = (
+        ""  # "module:function", (a published file's content, its name) -> tensors by our names; "": they are so
+    )
     settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further network settings and their choices
 
     def load(self, role: str) -> Callable[..., Any]:
-        """Import `network`, `predictor` or `objective`; UsageError where the method has none."""
+        """Import `network`, `predictor`, `objective` or `translate`; UsageError where the method has none."""
         module, _, attribute = str(getattr(self, role)).partition(":")
         if not module:
             raise UsageError(f"{self.name} has no {role} yet")

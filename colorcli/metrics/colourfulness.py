@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+GRAY = 2.0  # colourfulness up to which a photo is gray: it says nothing about colour
+
 
 def colourfulness(rgb: Tensor) -> Tensor:
     """Per picture: (B, 3, H, W) sRGB, 0..255, any dtype. Returns (B,) float64; gray is 0, vivid about 60 to 110.

@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -40,7 +40,7 @@ class Mark:
     source: str  # real path
     size: int  # bytes
     time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
-    settings: str  # sha256 of what else decides the result: settings, weights, hints
+    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference
 
 
 class Look(NamedTuple):
@@ -56,12 +56,22 @@ def settings_key(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
+class Ledgers(Protocol):
+    """The ledger of each job: one of the output folder, or one of each folder that holds results."""
+
+    def of(self, job: Job, /) -> AbstractContextManager[Ledger]:
+        """The job's ledger, open while the context is. Errors: ColorizeError, as of `Ledger`."""
+
+    def leftovers(self) -> list[Path]:
+        """Files that a killed run had begun: their parts may lie about."""
+
+
 class Ledger:
     """The ledger of one output folder. Safe to use from several threads; one process at a time holds it."""
 
-    def __init__(self, out: Path, settings: str, *, compare: bool = False, folder: Path | None = None) -> None:
+    def __init__(self, out: Path, settings: str, *, compare: bool = False, file: Path | None = None) -> None:
         """settings: from `settings_key`. compare: each result has a comparison, which is noted and judged as it is.
-        folder: where the ledger lies, if not in `out`.
+        file: where the ledger lies, if not at LEDGER in `out`.
 
         A folder that cannot be written, or is in use, raises ColorizeError; so does every method whose note or look-up
         fails, as on a full disk.
@@ -69,17 +79,17 @@ class Ledger:
         self._out = out
         self._settings = settings
         self._compare = compare
-        folder = folder or (out / LEDGER).parent
+        file = file or out / LEDGER
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._held = FileLock(folder / "lock")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._held = FileLock(file.with_name("lock"))
             self._held.acquire(timeout=0)
         except Timeout:
             raise ColorizeError(f"another run is writing into {out}: wait for it, or choose another -o") from None
         except OSError as error:
             raise ColorizeError(f"cannot write into the output folder {out}: {error.strerror}") from error
         try:
-            self._rows = Rows(folder / LEDGER.name)
+            self._rows = Rows(file)
         except ColorizeError:
             self._held.release()
             raise
@@ -88,6 +98,11 @@ class Ledger:
         """Let go of the folder."""
         self._rows.close()
         self._held.release()
+
+    @contextmanager
+    def of(self, _: Job, /) -> Iterator[Ledger]:
+        """Itself: every job's result lies in its folder."""
+        yield self
 
     def _name(self, path: Path) -> str:
         return as_text(os.path.relpath(path, self._out))  # an attention map may lie elsewhere
@@ -122,12 +137,14 @@ class Ledger:
         return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
 
     def _settings_of(self, job: Job) -> str:
-        """The settings and this photo's hints: other hints make another result of the same photo."""
-        if job.sidecar is None and not job.dots:
-            return self._settings
-        drawing = None if job.sidecar is None else sha256_of(job.sidecar)
-        dots = [astuple(dot) for dot in job.dots]
-        return settings_key({"settings": self._settings, "drawing": drawing, "dots": dots})
+        """The settings and this photo's hints and reference: others make another result of the same photo."""
+        own: dict[str, Any] = {}
+        if job.sidecar is not None or job.dots:
+            own["drawing"] = None if job.sidecar is None else sha256_of(job.sidecar)
+            own["dots"] = [astuple(dot) for dot in job.dots]
+        if job.reference is not None:
+            own["reference"] = job.reference.sha256
+        return settings_key({"settings": self._settings, **own}) if own else self._settings
 
     def _standing(self, path: Path, mark: Mark) -> Standing:
         row = self._rows.get(self._name(path))
@@ -200,11 +217,15 @@ class Ledger:
 
 
 @contextmanager
-def copied_ledger(out: Path, settings: str, *, compare: bool = False) -> Iterator[Ledger]:
-    """A copy of the output folder's ledger, to look at: `out` is neither written nor held. Errors: ColorizeError."""
+def copied_ledger(out: Path, settings: str, *, compare: bool = False, file: Path | None = None) -> Iterator[Ledger]:
+    """A copy of the output folder's ledger, to look at: `out` is neither written nor held. Errors: ColorizeError.
+
+    file: where the ledger lies, if not at LEDGER in `out`.
+    """
     with TemporaryDirectory(prefix="colorize-") as folder:
-        copy_rows(out / LEDGER, Path(folder, LEDGER.name))
-        ledger = Ledger(out, settings, compare=compare, folder=Path(folder))
+        copy = Path(folder, LEDGER.name)
+        copy_rows(file or out / LEDGER, copy)
+        ledger = Ledger(out, settings, compare=compare, file=copy)
         try:
             yield ledger
         finally:

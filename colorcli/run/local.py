@@ -21,11 +21,12 @@ from colorcli.media.results import ResultOptions
 from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel, Stopped
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledger, Mark
+from colorcli.run.ledger import Ledgers, Mark
 from colorcli.stages.batch import Batcher
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
 from colorcli.stages.infer import infer
+from colorcli.stages.refer import References
 
 _LANES = 4  # networks side by side on a CPU; more would cost memory, not save time
 _AUTO_BATCH_GPU = 16
@@ -72,7 +73,7 @@ class LocalRun:
         jobs: Sequence[Job],
         method: LoadedMethod,
         exact: Callable[[], LoadedMethod],
-        ledger: Ledger,
+        ledgers: Ledgers,
         options: ResultOptions,
         engine: Engine,
         *,
@@ -81,12 +82,14 @@ class LocalRun:
         overwrite: bool,
         say: Say,
         verbosity: int = 0,
+        references: References | None = None,
     ) -> None:
         """size: side of the network's input, pixels. exact: loads the method in fp32, asked at most once.
 
-        max_pixels: larger photos fail; 0 is no limit.
+        max_pixels: larger photos fail; 0 is no limit. references: of a method that needs one for each photo.
         """
-        self._jobs, self._method, self._ledger, self._options, self._engine = jobs, method, ledger, options, engine
+        self._jobs, self._method, self._ledgers, self._options, self._engine = jobs, method, ledgers, options, engine
+        self._references = references
         self._size, self._max_pixels, self._overwrite = size, max_pixels, overwrite
         self._say, self._verbosity = say, verbosity
         self._load_exact = exact
@@ -107,7 +110,7 @@ class LocalRun:
 
     def __iter__(self) -> Iterator[Outcome]:
         """Run. Leaving the loop early, or an exception in it, stops the stages; files begun are finished or removed."""
-        for leftover in self._ledger.leftovers():
+        for leftover in self._ledgers.leftovers():
             for unfinished in (part_path(leftover), held_path(leftover)):
                 with suppress(OSError):  # it is not there, or its folder has become a file since
                     unfinished.unlink()
@@ -205,13 +208,16 @@ class LocalRun:
             self._todo.close()
 
     def _decode(self, job: Job) -> Iterator[Photo | Outcome]:
-        judged = judge(job, self._ledger, self._overwrite)
+        with self._ledgers.of(job) as ledger:
+            judged = judge(job, ledger, self._overwrite)
         if not isinstance(judged, Mark):
             yield judged
             return
         decoded = decode(job, self._size, self._method.spec.multiple, self._max_pixels)
+        if self._references is not None and isinstance(decoded, Photo):
+            decoded = self._references.refer(decoded)
         if isinstance(decoded, Photo):
-            self._marks[job] = judged
+            self._marks[decoded.job] = judged
         yield decoded
 
     def _group(self) -> None:
@@ -257,23 +263,23 @@ class LocalRun:
 
     def _encode(self, colored: Colored) -> Iterator[Outcome]:
         job = colored.photo.job
-        try:
-            before = self._ledger.begin(job, self._marks.pop(job))
-        except PhotoError as error:
-            yield Failure(job.name, "encode", str(error))
-            return
-        try:
-            outcome = encode(colored, self._options)
-        except BaseException:
-            with suppress(
-                ColorizeError
-            ):  # on a full disk the ledger cannot note it; the first error is the one to tell
-                self._ledger.abandon(before)
-            raise
-        if isinstance(outcome, Finished):
-            self._ledger.finish(job)
-        else:
-            self._ledger.abandon(before)
+        with self._ledgers.of(job) as ledger:
+            try:
+                before = ledger.begin(job, self._marks.pop(job))
+            except PhotoError as error:
+                yield Failure(job.name, "encode", str(error))
+                return
+            try:
+                outcome = encode(colored, self._options)
+            except BaseException:
+                # On a full disk the ledger cannot note it; the first error is the one to tell.
+                with suppress(ColorizeError):
+                    ledger.abandon(before)
+                raise
+            if isinstance(outcome, Finished):
+                ledger.finish(job)
+            else:
+                ledger.abandon(before)
         yield outcome
 
 

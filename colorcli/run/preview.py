@@ -11,7 +11,7 @@ from colorcli.media.hints import open_hints
 from colorcli.media.results import target_format
 from colorcli.media.sources import open_source
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledger, Mark
+from colorcli.run.ledger import Ledgers, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,13 @@ class Planned:
 
 
 def preview(
-    jobs: Sequence[Job], ledger: Ledger, *, max_pixels: int, overwrite: bool
+    jobs: Sequence[Job], ledgers: Ledgers, *, max_pixels: int, overwrite: bool
 ) -> Iterator[Planned | Unchanged | Failure]:
     """One answer per job, in their order. Damage to the pixels is not seen: none is decoded, as `open_source` says."""
     for job in jobs:
         try:
-            judged = judge(job, ledger, overwrite)
+            with ledgers.of(job) as ledger:
+                judged = judge(job, ledger, overwrite)
             yield _foretold(job, max_pixels) if isinstance(judged, Mark) else judged
         except ColorizeError:
             raise

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from colorcli import __version__
 from colorcli.devices import choose_device, choose_precision, describe
-from colorcli.errors import UsageError
-from colorcli.items import Dot, Failure, Job
-from colorcli.loader import LoadedMethod, load_method
+from colorcli.errors import PhotoError, UsageError
+from colorcli.items import Dot, Failure, Job, Reference
+from colorcli.loader import LoadedMethod, blended, load_method
 from colorcli.media.metadata import Provenance
-from colorcli.media.places import attention_path
+from colorcli.media.places import BESIDE_LEDGER, attention_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
 from colorcli.methods.spec import MethodSpec
+from colorcli.run.beside import FolderLedgers
 from colorcli.run.judge import Unchanged
-from colorcli.run.ledger import Ledger, copied_ledger, settings_key
+from colorcli.run.ledger import Ledger, Ledgers, copied_ledger, settings_key
 from colorcli.run.local import Engine, LocalRun, Say
 from colorcli.run.preview import Planned, preview
+from colorcli.stages.refer import References, read_reference
+
+_AUTOMATIC = "smsanet"  # the method that a reference's colour is blended with
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class Request:
     overwrite: bool
     seed: int
     verbosity: int  # -1 quiet .. 2 tracebacks
+    strength: float | None = None  # 0..1, how much of a reference's colour; None: of a method that takes no reference
+    choices: tuple[Reference, ...] = ()  # of these each photo gets the nearest; (): its job names its reference
+
+    @property
+    def blends(self) -> bool:
+        """Whether an automatic method has its part in the colour."""
+        return self.strength is not None and self.strength < 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +76,24 @@ def check(request: Request) -> None:
     _chosen(request)
 
 
+def check_references(references: Sequence[Reference], max_pixels: int) -> None:
+    """Read each; UsageError for one that cannot be read, or is gray."""
+    for reference in references:
+        try:
+            read_reference(reference, max_pixels)
+        except PhotoError as error:
+            raise UsageError(str(error).removeprefix("its ")) from error
+
+
 def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
     spec = METHODS[request.method]
-    if spec.needs_reference:
-        able = ", ".join(other.name for other in METHODS if not other.needs_reference)
+    able = ", ".join(other.name for other in METHODS if other.needs_reference is not spec.needs_reference)
+    if spec.needs_reference and request.strength is None:
         raise UsageError(
-            f"{spec.name} needs a reference photo, and this version has no command that takes one; choose -m {able}"
+            f"{spec.name} needs a reference photo: `colorize exemplar TARGET --ref REF` takes one; or choose -m {able}"
         )
+    if not spec.needs_reference and request.strength is not None:
+        raise UsageError(f"{spec.name} takes no reference photo: `colorize auto` runs it; or choose -m {able}")
     _refuse_unable(spec, request)
     device = choose_device(request.device)
     return spec, device, choose_precision(request.precision, device, spec.half)
@@ -81,7 +104,10 @@ def _prepare(request: Request, say: Say) -> _Prepared:
     torch.manual_seed(request.seed)
 
     def load(precision: torch.dtype) -> LoadedMethod:
-        return load_method(spec.name, weights=request.weights, device=device, dtype=precision)
+        own = load_method(spec.name, weights=request.weights, device=device, dtype=precision)
+        if request.strength is None or not request.blends:
+            return own
+        return blended(own, load_method(_AUTOMATIC, weights=None, device=device, dtype=precision), request.strength)
 
     method = load(dtype)
     if request.attention is not None and method.attend is not None:
@@ -89,14 +115,16 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         method.attend(torch.full((1, 1, spec.multiple, spec.multiple), 50.0))
     size = request.size or method.size
     precision = str(dtype).removeprefix("torch.")
-    say(f"{spec.title} at {size} px on {describe(device)}, {precision}")
+    title = f"{spec.title} blended with {METHODS[_AUTOMATIC].title}" if request.blends else spec.title
+    say(f"{title} at {size} px on {describe(device)}, {precision}")
+    names = f"{spec.name}, {_AUTOMATIC}" if request.blends else spec.name
     options = ResultOptions(
         saturation=request.saturation,
         quality=request.quality,
-        provenance=Provenance(f"colorize {__version__}", spec.name, method.sha256) if request.provenance else None,
+        provenance=Provenance(f"colorize {__version__}", names, method.sha256) if request.provenance else None,
         compare=request.compare,
     )
-    decides = {  # everything besides the photo that decides the result
+    decides: dict[str, Any] = {  # everything besides the photo that decides the result
         "version": __version__,
         "method": spec.name,
         "weights": method.sha256,
@@ -108,6 +136,9 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         "compare": options.compare,
         "provenance": request.provenance,
     }
+    if request.strength is not None:
+        decides["strength"] = request.strength
+        decides["choices"] = sorted({reference.sha256 for reference in request.choices})
     return _Prepared(method, load, options, size, settings_key(decides))
 
 
@@ -121,7 +152,7 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
         raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
 
 
-def _asked_for(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Sequence[Job]:
+def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
     takes_hints, folder = METHODS[request.method].takes_hints, request.attention
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
@@ -134,28 +165,54 @@ def _asked_for(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Se
             job,
             sidecar=job.sidecar if takes_hints else None,
             dots=request.hints,
-            attention=None if folder is None else attention_path(folder / job.target.relative_to(out)),
+            attention=None if folder is None or out is None else attention_path(folder / job.target.relative_to(out)),
         )
         for job in jobs
     ]
 
 
 @contextmanager
-def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[LocalRun]:
-    """The run for these jobs, holding the output folder's ledger until it is left.
+def _ledgers(
+    open_: Callable[..., AbstractContextManager[Ledger]],
+    jobs: Sequence[Job],
+    out: Path | None,
+    settings: str,
+    compare: bool,
+) -> Iterator[Ledgers]:
+    """The output folder's ledger, or those of the folders that the results lie in beside their photos."""
+    if out is not None:
+        with open_(out, settings, compare=compare) as ledger:
+            yield ledger
+        return
+
+    def beside(folder: Path) -> AbstractContextManager[Ledger]:
+        return open_(folder, settings, compare=compare, file=folder / BESIDE_LEDGER)
+
+    with closing(FolderLedgers(jobs, beside)) as ledgers:
+        yield ledgers
+
+
+def _held_ledger(
+    out: Path, settings: str, *, compare: bool, file: Path | None = None
+) -> AbstractContextManager[Ledger]:
+    return closing(Ledger(out, settings, compare=compare, file=file))
+
+
+@contextmanager
+def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Iterator[LocalRun]:
+    """The run for these jobs, holding the output folder's ledger until it is left. out: None, as of `discover`.
 
     Errors: UsageError, WeightsError before anything is written; ColorizeError if `out` cannot be used.
     """
     prepared = _prepare(request, say)
     jobs = _asked_for(jobs, out, request, say)
-    ledger = Ledger(out, prepared.settings, compare=request.compare)
-    try:
+    with _ledgers(_held_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
         engine = Engine.plan(prepared.method.device, len(jobs), batch=request.batch, workers=request.workers)
         run = LocalRun(
             jobs,
             prepared.method,
             lambda: prepared.load(torch.float32),
-            ledger,
+            ledgers,
             prepared.options,
             engine,
             size=prepared.size,
@@ -163,18 +220,31 @@ def open_run(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iter
             overwrite=request.overwrite,
             say=say,
             verbosity=request.verbosity,
+            references=_references(prepared.method, request, say),
         )
-        try:
+        with closing(run):  # before the ledger that its threads write to
             yield run
-        finally:
-            run.close()  # before the ledger that its threads write to
-    finally:
-        ledger.close()
 
 
-def rehearse(jobs: Sequence[Job], out: Path, request: Request, say: Say) -> Iterator[Planned | Unchanged | Failure]:
+def _references(method: LoadedMethod, request: Request, say: Say) -> References | None:
+    """Of a method that needs them; None of any other."""
+    if method.embed is None or method.content is None:
+        return None
+    return References(
+        method.embed,
+        method.content,
+        multiple=method.spec.multiple,
+        max_pixels=request.max_pixels,
+        choices=request.choices,
+        say=say,
+    )
+
+
+def rehearse(
+    jobs: Sequence[Job], out: Path | None, request: Request, say: Say
+) -> Iterator[Planned | Unchanged | Failure]:
     """What `open_run` would do with these jobs; `out` is only read. Errors: as of `open_run`."""
     prepared = _prepare(request, say)
     jobs = _asked_for(jobs, out, request, say)
-    with copied_ledger(out, prepared.settings, compare=request.compare) as ledger:
-        yield from preview(jobs, ledger, max_pixels=request.max_pixels, overwrite=request.overwrite)
+    with _ledgers(copied_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
+        yield from preview(jobs, ledgers, max_pixels=request.max_pixels, overwrite=request.overwrite)

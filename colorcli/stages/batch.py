@@ -41,10 +41,12 @@ class Batcher:
 
 
 def make_batch(photos: list[Photo]) -> Batch:
-    """Photos of one shape as one Batch; of hints where any of them has some."""
+    """Photos of one shape as one Batch; of hints where any of them has some, of embeddings where all have one."""
     lightness = torch.stack([photo.lightness for photo in photos])  # B x (1, h, w) -> (B, 1, h, w)
+    embeddings = [photo.embedding for photo in photos if photo.embedding is not None]
+    joined = torch.stack(embeddings) if len(embeddings) == len(photos) else None  # B x (E,) -> (B, E)
     if all(photo.hints is None for photo in photos):
-        return Batch(tuple(photos), lightness)
+        return Batch(tuple(photos), lightness, None, joined)
     none = lightness.new_zeros(3, *lightness.shape[2:])
     hints = [none if photo.hints is None else photo.hints for photo in photos]
-    return Batch(tuple(photos), lightness, torch.stack(hints))  # B x (3, h, w) -> (B, 3, h, w)
+    return Batch(tuple(photos), lightness, torch.stack(hints), joined)  # B x (3, h, w) -> (B, 3, h, w)

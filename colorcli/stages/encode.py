@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,7 +13,7 @@ from colorcli.color.chroma import guide
 from colorcli.color.gamut import gamut_table
 from colorcli.color.heat import heat_table
 from colorcli.errors import PhotoError
-from colorcli.items import Colored, Failure, Finished
+from colorcli.items import Colored, Failure, Finished, Reference
 from colorcli.media.attention import attention_map
 from colorcli.media.results import ResultOptions, write_result
 
@@ -42,14 +43,21 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
     maps = [part[0].permute(1, 2, 0).contiguous().numpy() for part in (slope, offset)]  # (1, 2, h, w) -> (h, w, 2)
     try:
         with _attention(colored):
-            notes = write_result(job, maps[0], maps[1], _gamut(), options)
+            notes = write_result(job, maps[0], maps[1], _gamut(), _told(options, job.reference))
     except PhotoError as error:
         return Failure(job.name, "encode", str(error))
     # A person who asks for less saturation knows why the result is gray.
     chroma = float(colored.chroma.norm(dim=0).mean()) * max(options.saturation, 1.0)
     if chroma < _NEARLY_GRAY:
         notes = (*notes, f"the result is nearly gray (mean chroma {chroma:.1f}): the network saw little to go by")
-    return Finished(job, notes)
+    return Finished(job, (*colored.photo.notes, *notes))
+
+
+def _told(options: ResultOptions, reference: Reference | None) -> ResultOptions:
+    """The options whose provenance names the photo's reference."""
+    if reference is None or options.provenance is None:
+        return options
+    return replace(options, provenance=replace(options.provenance, reference=reference.sha256))
 
 
 def _attention(colored: Colored) -> AbstractContextManager[None]:

@@ -21,7 +21,7 @@ def infer(
     """Predict the chroma of a batch.
 
     predict: may answer with a third plane, where it looked, which goes with the chroma. It is given hints where a
-    photo of the batch has some.
+    photo of the batch has some, and embeddings where the photos have them.
     exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
     the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
     shrink: told the number of photos that later batches should have. One answer per photo, in the batch's order.
@@ -42,24 +42,20 @@ def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tens
 
     A function of its own: an exception that is being handled keeps the failed attempt's tensors in memory.
     """
+    given = [maps for maps in (batch.hints, batch.embeddings) if maps is not None]
     try:
-        chroma = _ask(predict, batch.lightness, batch.hints)
+        chroma = predict(batch.lightness, *given).cpu()
         redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 or 3, h, w) -> (B,)
         if bool(redo.any()):
             say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
             chroma = chroma.clone()  # what inference mode made refuses changes
-            chroma[redo] = _ask(exact, batch.lightness[redo], None if batch.hints is None else batch.hints[redo])
+            chroma[redo] = exact(batch.lightness[redo], *(maps[redo] for maps in given)).cpu()
     except RuntimeError as error:
         told = str(error)  # the CPU's allocator raises a plain RuntimeError
         if isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "can't allocate memory" in told:
             return None
         raise
     return chroma
-
-
-def _ask(predict: Predict, lightness: Tensor, hints: Tensor | None) -> Tensor:
-    """Only methods that take hints are ever given some: none of the others' photos has any."""
-    return (predict(lightness) if hints is None else predict(lightness, hints)).cpu()
 
 
 def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say, shrink: Shrink) -> Iterator[Colored | Failure]:

@@ -92,3 +92,9 @@ def test_json_holds_only_what_json_knows(tiny_weights: Path, colorize: Callable[
     rows = json.loads(answer.out, parse_constant=refuse)["rows"]
     assert [row["name"] for row in rows] == ["gray", "flat tint", "smsanet", "the truth"]
     assert rows[-1]["psnr"] is None and rows[-1]["photos"] == 2
+
+
+def test_a_method_that_needs_a_reference_is_refused(colorize: Callable[..., object], exemplar_weights: Path) -> None:
+    """Oracle: exit 2 and the reason, not a TypeError of the predictor's."""
+    answer = colorize("bench", "-m", "color2embed", "--weights", exemplar_weights, "-d", "cpu")
+    assert answer.code == 2 and "color2embed needs one" in answer.err and answer.out == ""

@@ -156,7 +156,7 @@ class _Trap:
         return (setattr, (_Trap, "sprung", True))
 
 
-@pytest.mark.parametrize("content", [_Trap(), argparse.Namespace(rate=1)])
+@pytest.mark.parametrize("content", [_Trap(), argparse.Namespace(rate=_Trap()), Path("a.pth")])
 def test_nothing_is_executed(tmp_path: Path, content: Any) -> None:
     """Oracle: the trap stays unsprung (plain pickle springs it); objects that are no tensors are refused by name."""
     torch.save({"model": _published(), "args": content}, tmp_path / "t.pth")
@@ -193,5 +193,7 @@ def test_cut_download(published: Path, tmp_path: Path) -> None:
 
 def test_method_without_a_published_layout(published: Path, tmp_path: Path) -> None:
     """Oracle: the contract: UsageError with those that have one."""
-    with pytest.raises(UsageError, match="no published layout is known for smsanet; it is for: siggraph17"):
+    with pytest.raises(
+        UsageError, match="no published layout is known for smsanet; it is for: siggraph17, color2embed"
+    ):
         import_published("smsanet", published, tmp_path / "out.safetensors", "?")

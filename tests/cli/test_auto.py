@@ -113,7 +113,7 @@ def _tree(folder: Path) -> dict[Path, int]:
     ("options", "words"),
     [
         (["-m", "nonsense"], "no method is called"),
-        (["-m", "color2embed"], "this version has no command"),
+        (["-m", "color2embed"], "needs a reference photo: `colorize exemplar TARGET --ref REF` takes one"),
         (["-d", "toaster"], "no device is called"),
         (["--precision", "fp8"], "precision must be"),
         (["--hint", "1,1,#ff0000"], "takes no hints"),

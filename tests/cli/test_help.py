@@ -44,7 +44,15 @@ def test_help_of_every_command(path: tuple[str, ...], colorize: Callable[..., ob
 
 def test_every_command_and_option_has_a_line_of_help() -> None:
     """Oracle: the tree of commands: a description each, and a help text for each option and argument."""
-    assert {("auto",), ("train",), ("samples",), ("methods",), ("doctor",), ("weights", "verify")} <= _TREE.keys()
+    assert {
+        ("auto",),
+        ("exemplar",),
+        ("train",),
+        ("samples",),
+        ("methods",),
+        ("doctor",),
+        ("weights", "verify"),
+    } <= _TREE.keys()
     for path, command in _TREE.items():
         described = getattr(command, "help", None) or ""
         assert described.strip().splitlines()[:1], f"{path} has no description"

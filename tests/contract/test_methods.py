@@ -141,6 +141,21 @@ class TestEveryVariant:
         assert attention.shape == (2, 1, *lightness.shape[2:]) and attention.dtype is torch.float32
         assert 0 <= float(attention.min()) < float(attention.max()) <= 1
 
+    def test_references_are_looked_at_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: embeddings of references of any size, and what a lightness shows as a vector of
+        length 1 (1e-5) that is nearer for the same photo a little brighter than for another; without the fact there
+        are no such calls."""
+        assert hasattr(case.predictor, "embed") is hasattr(case.predictor, "content") is case.spec.needs_reference
+        if not case.spec.needs_reference:
+            return
+        z = case.predictor.embed(torch.rand(2, 3, 9, 300))
+        assert z.shape == (2, case.embedding.shape[1]) and z.dtype is torch.float32
+        photo, other = case.lightness(1, 4, 6), case.lightness(1, 6, 4, seed=1)
+        own, like, unlike = (case.predictor.content(one)[0] for one in (photo, 0.95 * photo + 2, other))
+        assert own.shape == unlike.shape and own.dtype is torch.float32
+        assert abs(float(own.norm()) - 1) < 1e-5
+        assert float(own @ like) > float(own @ unlike)
+
     def test_bf16_is_usable(self, case: Case) -> None:
         """Oracle: the same in fp32; a spec with `half` promises to stay within a tenth of the chroma's largest value
         (bf16 keeps 8 bits; some ten roundings in a row)."""

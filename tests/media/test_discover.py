@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colorcli.errors import UsageError
+from colorcli.errors import PhotoError, UsageError
+from colorcli.items import Reference
 from colorcli.media.discover import UNUSED_HINTS, Discovery, discover
-from colorcli.media.places import LEDGER
-from colorcli.media.targets import folds
+from colorcli.media.places import BESIDE_LEDGER, LEDGER
+from colorcli.media.targets import Version, folds
 
 _HINTS = "colour hints, not a photo"
 # The oracle of every test here is the contract in discover's docstring and product.md; all comparisons are exact.
@@ -407,3 +408,75 @@ def test_targets_are_always_distinct(names: list[str]) -> None:
             found = discover([str(root)], Path(folder) / "out", extension=extension)
             assert len({job.target for job in found.jobs}) == len(found.jobs)
             assert len(found.jobs) + len(found.failures) == len(set(names))
+
+
+def test_results_beside_their_photos(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "a.png", "sub/b.PGM", "sub/c.d.tif")
+    found = discover([str(root / "sub"), str(root / "a.jpg"), str(root / "a.png")], None)
+    assert _targets(found, root) == {
+        "sub/b.PGM": "sub/b.colorized.ppm",
+        "sub/c.d.tif": "sub/c.d.colorized.tif",
+        "a.jpg": "a.colorized.jpg",
+        "a.png": "a.colorized.png",
+    }
+    assert not found.failures and not found.skipped
+    found = discover([str(root)], None, extension=".png")
+    assert _targets(found, root) == {
+        "a.jpg": "a.jpg.colorized.png",
+        "a.png": "a.colorized.png",
+        "sub/b.PGM": "sub/b.colorized.png",
+        "sub/c.d.tif": "sub/c.d.colorized.png",
+    }
+    assert not found.failures and not found.skipped
+
+
+def test_a_photo_in_the_place_of_a_result_beside_is_not_replaced(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "a.colorized.jpg")  # of another tool: there is no ledger
+    found = discover([str(root)], None)
+    assert _targets(found, root) == {"a.colorized.jpg": "a.colorized.colorized.jpg"}
+    assert "would replace the photo" in _reasons(found)["a.jpg"]
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_results_of_an_earlier_run_beside_are_skipped(beside: bool, tmp_path: Path) -> None:
+    names = ["a.colorized.jpg", "a.colorized.jpg.compare.jpg", "a.REF.Colorized.JPG"]
+    root = _tree(tmp_path / "in", "a.jpg", "b/x.colorized.jpg", *names, str(BESIDE_LEDGER))
+    out = None if beside else tmp_path / "out"
+    found = discover([str(root)], out)
+    assert [job.name for job in found.jobs] == ["a.jpg", "b/x.colorized.jpg"]  # no ledger in b
+    reason = "a result of an earlier run, beside its photo"
+    assert _skipped(found) == dict.fromkeys(names, reason)
+    found = discover([str(root / name) for name in ["a.jpg", *names]], out)
+    assert [job.name for job in found.jobs] == ["a.jpg"]
+    assert _skipped(found) == {str(root / name): reason for name in names}
+
+
+def test_versions_of_a_photo_are_apart_from_each_other_and_from_others(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "a.png", "a.x.jpg", "none.jpg")
+    x, y = (Reference(tmp_path / name, name, name) for name in ("x.jpg", "y.jpg"))
+
+    def versions(place: PurePosixPath) -> list[Version]:
+        if place.stem == "none":
+            raise PhotoError("no reference fits")
+        return [Version(x, "x"), Version(y, "y")]
+
+    found = discover([str(root)], tmp_path / "out", extension=".jpg", versions=versions)
+    assert [(job.name, job.target.name, job.reference) for job in found.jobs] == [
+        ("a.jpg", "a.x.jpg", x),
+        ("a.jpg", "a.y.jpg", y),
+        ("a.png", "a.png.x.jpg", x),
+        ("a.png", "a.png.y.jpg", y),
+        ("a.x.jpg", "a.x.x.jpg", x),
+        ("a.x.jpg", "a.x.y.jpg", y),
+    ]
+    assert _reasons(found) == {"none.jpg": "no reference fits"}
+
+
+def test_references_are_skipped_and_never_replaced(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "in", "a.jpg", "b.jpg", "refs/r.jpg")
+    reference = tmp_path / "out" / "b.jpg"
+    _tree(tmp_path / "out", "b.jpg")
+    found = discover([str(root)], tmp_path / "out", references={str(root / "refs" / "r.jpg"), str(reference)})
+    assert _targets(found, tmp_path / "out") == {"a.jpg": "a.jpg"}
+    assert _skipped(found) == {"refs/r.jpg": "a reference"}
+    assert f"would replace the photo {reference}" in _reasons(found)["b.jpg"]

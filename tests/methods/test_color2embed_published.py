@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.checkpoints.convert import check_layout
+from colorcli.checkpoints.load import read_checkpoint
 from colorcli.errors import WeightsError
+from colorcli.loader import build_network, import_published
 from colorcli.methods.color2embed import SPEC
 from colorcli.methods.color2embed.network import Color2Embed
 from colorcli.methods.color2embed.published import from_published
@@ -145,7 +149,7 @@ def test_published_checkpoint_gives_the_published_answer() -> None:
     the network is filled."""
     published = _published()
     network = Color2Embed(**SPEC.variants["paper"]).eval()
-    tensors = from_published({**published, "g_optim": {"state": {}}, "args": object()})
+    tensors = from_published({**published, "g_optim": {"state": {}}, "args": object()}, "file")
     check_layout(tensors, network.state_dict(), "random")
     network.load_state_dict(tensors, strict=False)  # the batch norms' counters are left out
     with torch.inference_mode():
@@ -194,7 +198,7 @@ def test_aliases_and_extra_entries(form: str) -> None:
                 del encoder[name]
     if form == "parallel":
         content = {part: {f"module.{name}": v for name, v in state.items()} for part, state in content.items()}
-    found = from_published({**content, "g_optim": {}, "args": object()})
+    found = from_published({**content, "g_optim": {}, "args": object()}, "file")
     assert set(found) == set(expected)
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
@@ -203,7 +207,10 @@ def test_aliases_and_extra_entries(form: str) -> None:
     ("change", "message"),
     [
         (lambda c: c.pop("colorUNet"), r"no state dict 'colorUNet' \(there are: colorEncoder\)"),
-        (lambda c: c.update(colorEncoder=[1]), "no state dict 'colorEncoder'"),
+        (
+            lambda c: c.update(colorEncoder=[1]),
+            "file is no checkpoint of Color2Embed: it holds no state dict 'colorEncoder'",
+        ),
         (lambda c: c["colorUNet"].update(outc=3), "no state dict 'colorUNet'"),
         (
             lambda c: c["colorEncoder"].update({"vgg.vgg_feature.0.bias": torch.zeros(2)}),
@@ -216,7 +223,68 @@ def test_other_files_are_refused(change: Any, message: str) -> None:
     content = _names_only()
     change(content)
     with pytest.raises(WeightsError, match=message):
-        from_published(content)
+        from_published(content, "file")
+
+
+@pytest.mark.parametrize("content", [None, 3, [torch.zeros(1)]])
+def test_a_file_of_another_kind_is_refused(content: Any) -> None:
+    """Oracle: the contract: WeightsError that names the file and what it holds."""
+    with pytest.raises(
+        WeightsError, match=f"file is no checkpoint of Color2Embed: it holds a {type(content).__name__}"
+    ):
+        from_published(content, "file")
+
+
+class _Trap:
+    """What a hostile pickle does when it is opened the common way."""
+
+    sprung = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (setattr, (_Trap, "sprung", True))
+
+
+@pytest.mark.parametrize("form", ["plain", "training"])
+def test_import(form: str, tmp_path: Path, colorize: Any) -> None:
+    """Oracle: the tensors that went in, by hand: all that the network has, exact in fp32; also from a training
+    checkpoint with VGG19 under three names, an optimiser's state and an argparse.Namespace."""
+    content: dict[str, Any] = _published()
+    wanted = {f"{part}.{name}": value for part, state in content.items() for name, value in state.items()}
+    if form == "training":
+        encoder = content["colorEncoder"]
+        for name in [name for name in encoder if ".features." in name]:
+            _, _, _, number, kind = name.split(".")
+            encoder[f"vgg.vgg_feature.{number}.{kind}"] = encoder[f"vgg.seq_list.{number}.0.{kind}"] = encoder[name]
+        state = {0: {"step": 3, "exp_avg": torch.zeros(2)}}
+        content |= {"g_optim": {"state": state, "param_groups": [{"lr": 1e-4}]}, "args": argparse.Namespace(size=256)}
+    torch.save(content, tmp_path / "p.pt")
+    target = tmp_path / "c.safetensors"
+    answer = colorize("weights", "import", "color2embed", tmp_path / "p.pt", "-o", target, "--licence", "theirs")
+    assert (answer.code, answer.out) == (0, f"{target}\n")
+    checkpoint = read_checkpoint(target)
+    network = build_network(SPEC, checkpoint, "c")
+    assert checkpoint.description["licence"] == "theirs" and checkpoint.description["variant"] == "paper"
+    for name, value in network.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(value, wanted[name].reshape(value.shape)), name
+
+
+def test_import_executes_nothing(tmp_path: Path) -> None:
+    """Oracle: the trap stays unsprung, beside the tensors and inside the Namespace that is allowed."""
+    for args in (_Trap(), argparse.Namespace(rate=_Trap())):
+        torch.save({**_names_only(), "args": args}, tmp_path / "t.pt")
+        with pytest.raises(WeightsError, match=r"t\.pt holds more than tensors"):
+            import_published("color2embed", tmp_path / "t.pt", tmp_path / "out.safetensors", "?")
+        assert not _Trap.sprung and not (tmp_path / "out.safetensors").exists()
+
+
+def test_import_names_every_fault(tmp_path: Path) -> None:
+    """Oracle: the contract of `check_layout`, for a file with the right parts and hardly any of the names."""
+    torch.save(_names_only(), tmp_path / "t.pt")
+    with pytest.raises(
+        WeightsError, match=r"t\.pt is not of the published layout: missing: colorEncoder\.feature2vector"
+    ):
+        import_published("color2embed", tmp_path / "t.pt", tmp_path / "out.safetensors", "?")
 
 
 def test_unknown_names_are_kept_for_the_comparison() -> None:
@@ -224,7 +292,7 @@ def test_unknown_names_are_kept_for_the_comparison() -> None:
     content = _names_only()
     content["colorUNet"]["up9.weight"] = torch.zeros(1)
     with pytest.raises(WeightsError, match=r"unexpected: colorUNet\.up9\.weight"):
-        check_layout(from_published(content), {**from_published(_names_only())}, "file")
+        check_layout(from_published(content, "file"), {**from_published(_names_only(), "file")}, "file")
 
 
 def test_parameters() -> None:
@@ -232,7 +300,7 @@ def test_parameters() -> None:
     8 M for compact."""
     with torch.device("meta"):
         paper, compact = (Color2Embed(**SPEC.variants[name]) for name in ("paper", "compact"))
-    published = from_published(_published())
+    published = from_published(_published(), "file")
     trained = sum(value.numel() for name, value in published.items() if "running" not in name)
     assert sum(p.numel() for p in paper.parameters()) == trained == 48_156_674
     assert sum(p.numel() for p in compact.parameters()) <= 8_000_000

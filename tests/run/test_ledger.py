@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import ColorizeError
-from colorcli.items import Dot, Job
+from colorcli.items import Dot, Job, Reference
 from colorcli.media.places import LEDGER, comparison_path
 from colorcli.run.ledger import Ledger, Standing, copied_ledger, settings_key
 
@@ -453,4 +453,28 @@ def test_an_attention_map_is_judged_as_its_result_is(job: Job, tmp_path: Path) -
     ledger = Ledger(_out(job), _SETTINGS)
     ledger.begin(mapped, ledger.look(mapped).mark)
     assert set(ledger.leftovers()) == {job.target, mapped.attention}
+    ledger.close()
+
+
+def test_another_reference_makes_it_stale(job: Job) -> None:
+    """Oracle: the contract: by the reference's content, not by its name; without one it is another result, too."""
+    own = replace(job, reference=Reference(Path("a.jpg"), "a.jpg", "aa"))
+    _make(own)
+    assert _look(own) is Standing.DONE
+    assert _look(replace(job, reference=Reference(Path("b.jpg"), "b.jpg", "aa"))) is Standing.DONE
+    assert _look(replace(job, reference=Reference(Path("a.jpg"), "a.jpg", "bb"))) is Standing.STALE
+    assert _look(job) is Standing.STALE
+    assert _look(replace(own, dots=(Dot(1, 2, (3, 4, 5)),))) is Standing.STALE
+
+
+def test_a_ledger_elsewhere(job: Job) -> None:
+    """Oracle: the file that was named is made, noted in and copied; that of the folder knows nothing."""
+    file = _out(job) / ".colorize" / "other.sqlite3"
+    ledger = Ledger(_out(job), _SETTINGS, file=file)
+    ledger.begin(job, ledger.look(job).mark)
+    assert file.exists() and not (_out(job) / LEDGER).exists()
+    with copied_ledger(_out(job), _SETTINGS, file=file) as copy:
+        assert copy.leftovers() == [job.target]
+    with copied_ledger(_out(job), _SETTINGS) as copy:
+        assert copy.leftovers() == []
     ledger.close()

@@ -39,7 +39,16 @@ def request_(tiny_weights: Path) -> Request:
     ("change", "error", "message"),
     [
         ({"method": "nonsense"}, UsageError, "smsanet"),
-        ({"method": "color2embed"}, UsageError, "no command that takes one; choose -m smsanet, siggraph17, agin"),
+        (
+            {"method": "color2embed"},
+            UsageError,
+            "`colorize exemplar TARGET --ref REF` takes one; or choose -m smsanet, sigg",
+        ),
+        (
+            {"strength": 1.0},
+            UsageError,
+            "smsanet takes no reference photo: `colorize auto` .*; or choose -m color2embed",
+        ),
         ({"device": "toaster"}, UsageError, "cuda:N"),
         ({"device": "cuda:99"}, UsageError, "CUDA devices were found"),
         ({"precision": "fp8"}, UsageError, "fp16"),

@@ -75,3 +75,12 @@ def test_photos_without_hints_get_none_of_their_neighbours() -> None:
     batch = make_batch([photos[0], replace(photos[1], hints=own), photos[2]])
     assert batch.hints is not None and batch.hints.shape == (3, 3, 8, 16)
     assert torch.equal(batch.hints[1], own) and not batch.hints[[0, 2]].any()
+
+
+def test_each_photo_keeps_its_own_embedding() -> None:
+    """Oracle: the contract: row by row, in the photos' order; None where the photos have none."""
+    own = torch.rand(3, 5)
+    photos = [replace(_photo(number, (8, 16)), embedding=own[number]) for number in range(3)]
+    batch = make_batch(photos[::-1])
+    assert batch.embeddings is not None and torch.equal(batch.embeddings, own.flip(0)) and batch.hints is None
+    assert make_batch([_photo(0, (8, 16))]).embeddings is None

@@ -219,3 +219,24 @@ def test_a_third_plane_is_the_attention() -> None:
     for number, outcome in enumerate(outcomes):
         assert isinstance(outcome, Colored) and outcome.attention is not None
         assert torch.equal(outcome.attention, torch.full((8, 16), float(number)) / 10)
+
+
+def test_embeddings_go_with_their_photos() -> None:
+    """Oracle: the closed form, each photo's own embedding times its own number: whole, halved by too little memory, and
+    redone in fp32 where the half gives infinity."""
+    photos = [replace(photo, embedding=torch.full((3,), 10.0 * n)) for n, photo in enumerate(_batch(5).photos)]
+
+    def predict(lightness: Tensor, z: Tensor) -> Tensor:
+        if len(lightness) > 3:
+            raise torch.OutOfMemoryError("too many")
+        return torch.cat((lightness, lightness), dim=1) + z[:, :2, None, None]
+
+    def half(lightness: Tensor, z: Tensor) -> Tensor:
+        chroma = predict(lightness, z)
+        chroma[lightness[:, 0, 0, 0] % 2 == 1] = float("inf")
+        return chroma
+
+    outcomes = list(infer(make_batch(photos), half, predict, lambda _: None))
+    for number, outcome in enumerate(outcomes):
+        assert isinstance(outcome, Colored) and outcome.photo.job.name == f"{number}.jpg"
+        assert bool((outcome.chroma == 11.0 * number).all())

@@ -2,6 +2,8 @@
 
 from colorcli.methods.spec import MethodSpec
 
+_PAPER = {"widths": (64, 128, 256, 512), "encoder": (64, 128, 256, 512, 512), "hidden": 512, "norm": "none"}
+
 SPEC = MethodSpec(
     name="color2embed",
     title="Color2Embed",
@@ -13,11 +15,13 @@ SPEC = MethodSpec(
     predictor="colorcli.methods.color2embed.predictor:Predictor",
     objective="colorcli.methods.color2embed.objective:Objective",
     variants={
-        "paper": {"widths": (64, 128, 256, 512), "encoder": (64, 128, 256, 512, 512), "hidden": 512, "norm": "none"},
+        "paper": _PAPER,
         # The encoder is the convolutions of the companion `backbone` in its compact form (half of VGG19's widths, batch
         # norm), so that a trained one can start it; they alone are 3.8 M.
         "compact": {"widths": (32, 64, 128, 176), "encoder": (32, 64, 128, 256, 256), "hidden": 120, "norm": "batch"},
     },
     multiple=16,
     needs_reference=True,
+    published=_PAPER,
+    translate="colorcli.methods.color2embed.published:from_published",
 )

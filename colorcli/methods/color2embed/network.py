@@ -172,13 +172,16 @@ class ColorUNet(nn.Module):
             nn.Conv2d(w1, w1, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(w1, 2, 3, padding=1), nn.Tanh()
         )
 
+    def encode(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """E_s: inputs as of `forward` -> five maps, from (B, w1, H, W) to (B, w4, H/16, W/16)."""
+        maps = [self.inc(inputs)]
+        for down in (self.down1, self.down2, self.down3, self.down4):
+            maps.append(down(maps[-1]))
+        return tuple(maps)
+
     def forward(self, inputs: Tensor, embedding: Tensor) -> Tensor:
         """inputs: (B, 1, H, W), sides multiples of 16. embedding: (B, 512) or (1, 512). Returns (B, 2, H, W), -1..1."""
-        full = self.inc(inputs)  # (B, w1, H, W)
-        half = self.down1(full)
-        quarter = self.down2(half)
-        eighth = self.down3(quarter)
-        features = self.down4(eighth)  # (B, w4, H/16, W/16)
+        full, half, quarter, eighth, features = self.encode(inputs)
         for up, skip in ((self.up1, eighth), (self.up2, quarter), (self.up3, half), (self.up4, full)):
             features = up(features, skip, embedding)
         chroma: Tensor = self.outc(features)
@@ -225,11 +228,7 @@ class Color2Embed(nn.Module):
 
         Returns chroma / 110, (B, 2, H, W), -1..1. Wrong shapes raise ValueError.
         """
-        if inputs.dim() != 4 or inputs.shape[1] != 1:
-            raise ValueError(f"expected (B, 1, H, W), got {tuple(inputs.shape)}")
-        if inputs.shape[2] % MULTIPLE or inputs.shape[3] % MULTIPLE:
-            sides = tuple(inputs.shape[2:])
-            raise ValueError(f"height and width must be multiples of {MULTIPLE}, got {sides}: pad outside")
+        _refuse_odd(inputs)
         if z.dim() != 2 or z.shape[1] != EMBEDDING or len(z) not in (1, len(inputs)):
             raise ValueError(
                 f"expected embeddings ({len(inputs)}, {EMBEDDING}) or (1, {EMBEDDING}), not {tuple(z.shape)}"
@@ -237,6 +236,20 @@ class Color2Embed(nn.Module):
         chroma: Tensor = self.colorUNet(inputs, z)
         return chroma
 
+    def content(self, inputs: Tensor) -> Tensor:
+        """What a photo shows: inputs as of `paint` -> the content encoder's deepest map, (B, w4, H/16, W/16)."""
+        _refuse_odd(inputs)
+        return self.colorUNet.encode(inputs)[-1]
+
     def forward(self, inputs: Tensor, reference: Tensor) -> Tensor:
         """`paint` with the colours of `reference`; shapes as there."""
         return self.paint(inputs, self.embed(reference))
+
+
+def _refuse_odd(inputs: Tensor) -> None:
+    """ValueError for what is no lightness that the content encoder takes."""
+    if inputs.dim() != 4 or inputs.shape[1] != 1:
+        raise ValueError(f"expected (B, 1, H, W), got {tuple(inputs.shape)}")
+    if inputs.shape[2] % MULTIPLE or inputs.shape[3] % MULTIPLE:
+        sides = tuple(inputs.shape[2:])
+        raise ValueError(f"height and width must be multiples of {MULTIPLE}, got {sides}: pad outside")

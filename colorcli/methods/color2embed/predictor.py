@@ -9,6 +9,8 @@ from torch import Tensor
 from colorcli.methods.blocks import CHROMA_SCALE
 from colorcli.methods.color2embed.network import Color2Embed
 
+_CELLS = 4  # across and down, in which a photo's content is averaged
+
 
 def normalize_lightness(lightness: Tensor) -> Tensor:
     """CIE L 0..100 to what the network sees, (L - 50) / 50."""
@@ -39,6 +41,17 @@ class Predictor:
             reference.float(), (side, side), mode="bilinear", antialias=True
         )  # -> (B, 3, side, side)
         return self.network.embed(square.clamp(0, 1)).float()
+
+    @torch.inference_mode()
+    def content(self, lightness: Tensor) -> Tensor:
+        """What a photo shows and where, as a vector that is near for like photos: no part of the paper.
+
+        lightness: as of `__call__`. Returns (B, 16 w4) float32 of length 1: the content encoder's deepest map, averaged
+        in 4x4 cells.
+        """
+        deepest = self.network.content(normalize_lightness(lightness)).float()  # (B, w4, H/16, W/16)
+        cells = F.adaptive_avg_pool2d(deepest, _CELLS)  # -> (B, w4, 4, 4)
+        return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
 
     @torch.inference_mode()
     def __call__(self, lightness: Tensor, z: Tensor) -> Tensor:

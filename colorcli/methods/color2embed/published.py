@@ -21,20 +21,23 @@ _LAYERS = 32  # of VGG19 up to relu5_2: what lies deeper is in the file, too, bu
 _MODULATED = ".SDFT.weight"
 
 
-def from_published(content: Mapping[str, Any]) -> dict[str, Tensor]:
+def from_published(content: Any, file: str) -> dict[str, Tensor]:
     """The tensors of a published checkpoint under the names of `Color2Embed` at its published widths.
 
-    content: the unpickled file, a dict that holds the state dicts `colorEncoder` and `colorUNet`; other entries are
-    left out, and so are VGG19's head and deepest layers and the batch norms' counters. Names that are not known are
-    kept, so that a comparison with the network shows them.
-    WeightsError where a state dict is missing or is none, and where aliases differ.
+    content: the unpickled file, called `file` in messages; a dict that holds the state dicts `colorEncoder` and
+    `colorUNet`. Other entries are left out, and so are VGG19's head and deepest layers and the batch norms' counters.
+    Names that are not known are kept, so that a comparison with the network shows them.
+    WeightsError where it is no dict, where a state dict is missing or is none, and where aliases differ.
     """
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"{file} is no checkpoint of Color2Embed: it holds a {type(content).__name__}")
     tensors: dict[str, Tensor] = {}
     for part in _PARTS:
         state = content.get(part)
         if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
             raise WeightsError(
-                f"not a checkpoint of Color2Embed: it holds no state dict {part!r} (there are: {_names(content)})"
+                f"{file} is no checkpoint of Color2Embed: it holds no state dict {part!r} "
+                f"(there are: {_names(content)})"
             )
         for name, value in state.items():
             ours = _own_name(str(name).removeprefix(_PARALLEL))
@@ -43,7 +46,7 @@ def from_published(content: Mapping[str, Any]) -> dict[str, Tensor]:
             key = f"{part}.{ours}"
             value = value.squeeze(0) if key.endswith(_MODULATED) and value.dim() == 5 else value  # (1, C, C, k, k)
             if key in tensors and not torch.equal(tensors[key], value):
-                raise WeightsError(f"the checkpoint holds {key} under two names, with different values")
+                raise WeightsError(f"{file} holds {key} under two names, with different values")
             tensors[key] = value
     return tensors
 

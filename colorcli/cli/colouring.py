@@ -1,0 +1,139 @@
+"""What the commands that colour photos do alike: check options, run or foretell, tell each outcome, sum up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from colorcli.cli.console import FAILED_FILES, Progress, printable, say
+from colorcli.cli.options import EXTENSIONS
+from colorcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from colorcli.media.discover import Discovery
+    from colorcli.run.local import Outcome
+    from colorcli.run.preview import Planned
+    from colorcli.run.session import Request
+
+_NAMED = 3  # unused drawings of hints in one line
+
+
+def check_ranges(
+    *, format: str, quality: int | None, saturation: float, size: int, batch: int, jobs: int, max_pixels: int
+) -> None:
+    """UsageError for an option's value that is out of its range."""
+    if format not in EXTENSIONS:
+        raise UsageError(f"--format must be one of {', '.join(EXTENSIONS)}, not {format!r}")
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"--quality must be from 1 to 100, not {quality}")
+    if not 0 <= saturation <= 10:
+        raise UsageError(f"--saturation must be from 0 to 10, not {saturation}")
+    if min(size, batch, jobs) < 0 or 0 < size < 16 or size > 2048:
+        raise UsageError("--size must be 0 or from 16 to 2048; --batch and --jobs must be 0 or more")
+    if max_pixels < 0:
+        raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
+
+
+def colour(
+    found: Discovery, out: Path | None, request: Request, *, dry_run: bool, fail_fast: bool, as_json: bool
+) -> NoReturn:
+    """Colour what was found, or tell what a run would do, and end with the exit code that this gives.
+
+    out: None for results beside their photos.
+    """
+    from colorcli.run.session import open_run, rehearse
+
+    verbosity = request.verbosity
+    todo = [] if fail_fast and found.failures else found.jobs
+    if dry_run:
+        told = rehearse(todo, out, request, say if verbosity >= 0 else lambda _: None) if todo else iter(())
+        counts = _foretell(found, told, as_json, verbosity)
+    else:
+        progress = Progress(len(found.jobs) + len(found.failures), verbosity)
+        counts = {"done": 0, "unchanged": 0, "failed": 0}
+        try:
+            _tell_skipped(found, progress.line, verbosity >= 1, as_json)
+            for failure in found.failures:
+                _tell(failure, progress, counts, as_json)
+            if todo:
+                with open_run(todo, out, request, progress.line) as run:
+                    for outcome in run:
+                        _tell(outcome, progress, counts, as_json)
+                        if fail_fast and counts["failed"]:
+                            run.stop()
+        finally:
+            progress.close()
+    _close(counts, len(found.skipped), out, as_json, verbosity < 0)
+    raise typer.Exit(FAILED_FILES if counts["failed"] else 0)
+
+
+def _tell_skipped(found: Discovery, tell: Callable[[str], None], each: bool, as_json: bool) -> None:
+    from colorcli.media.discover import UNUSED_HINTS
+
+    unused = [skipped.name for skipped in found.skipped if skipped.reason == UNUSED_HINTS]
+    if unused and not each:
+        more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
+        tell(f"{len(unused)} .hints.png file(s) have no photo of their name: {', '.join(unused[:_NAMED])}{more}")
+    for skipped in found.skipped:
+        if each:
+            tell(f"{skipped.name}: skipped, {skipped.reason}")
+        if as_json:
+            typer.echo(json.dumps({"file": skipped.name, "state": "skipped", "reason": skipped.reason}))
+
+
+def _tell(outcome: Outcome, progress: Progress, counts: dict[str, int], as_json: bool) -> None:
+    entry, line = _entry(outcome)
+    counts[entry["state"]] += 1
+    progress.advance(line, always=entry["state"] == "failed")
+    for note in entry.get("notes", ()):
+        progress.line(f"{entry['file']}: note: {note}")
+    if as_json:
+        typer.echo(json.dumps(entry))
+
+
+def _foretell(found: Discovery, told: Iterator[Planned | Outcome], as_json: bool, verbosity: int) -> dict[str, int]:
+    """Tell what a run would do: failures and what is skipped on stderr, the rest on stdout."""
+    counts = {"planned": 0, "unchanged": 0, "failed": 0}
+    _tell_skipped(found, say if verbosity >= 0 else lambda _: None, verbosity >= 0, as_json)
+    for outcome in chain(found.failures, told):
+        entry, line = _entry(outcome)
+        counts[entry["state"]] += 1
+        if entry["state"] == "failed":
+            say(line)
+        if as_json:
+            typer.echo(json.dumps(entry))
+        elif entry["state"] != "failed" and verbosity >= 0:
+            typer.echo(printable(line))
+    return counts
+
+
+def _entry(outcome: Planned | Outcome) -> tuple[dict[str, Any], str]:
+    """One file as a JSON entry and as a line."""
+    from colorcli.items import Failure, Finished
+    from colorcli.run.preview import Planned
+
+    if isinstance(outcome, Failure):
+        entry = {"file": outcome.name, "state": "failed", "stage": outcome.stage, "reason": outcome.reason}
+        return entry, f"{outcome.name}: FAILED ({outcome.stage}): {outcome.reason}"
+    entry = {"file": outcome.job.name, "result": str(outcome.job.target)}
+    if outcome.job.reference is not None:
+        entry["reference"] = outcome.job.reference.name
+    if isinstance(outcome, Finished):
+        return entry | {"state": "done", "notes": outcome.notes}, f"{outcome.job.name} -> {outcome.job.target}"
+    if isinstance(outcome, Planned):
+        return entry | {"state": "planned"}, f"{outcome.job.name} -> {outcome.job.target}"
+    return entry | {"state": "unchanged"}, f"{outcome.job.name}: done before"
+
+
+def _close(counts: dict[str, int], skipped: int, out: Path | None, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"summary": {**counts, "skipped": skipped}, "out": None if out is None else str(out)}))
+    elif not quiet:
+        words = {"done": "coloured", "planned": "to colour", "unchanged": "done before", "failed": "failed"}
+        parts = [f"{count} {words[state]}" for state, count in counts.items()]
+        typer.echo(printable(f"{', '.join(parts)}, {skipped} skipped -> {out or 'beside the photos'}"))

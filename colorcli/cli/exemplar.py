@@ -1,0 +1,124 @@
+"""`colorize exemplar`: photos in the colours of a reference photo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from colorcli.cli import options
+from colorcli.cli.colouring import check_ranges, colour
+from colorcli.cli.console import reports_errors, say
+from colorcli.errors import UsageError
+from colorcli.media.formats import MAX_PIXELS
+
+
+@reports_errors
+def exemplar(
+    targets: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="TARGET")],
+    ref: Annotated[
+        list[str],
+        typer.Option(
+            "--ref",
+            help="A photo in colour; repeatable, one result each. A pattern in quotes. A folder: see --pair-by.",
+            metavar="REF",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the results. [default: TARGET.colorized.jpg beside TARGET]"),
+    ] = None,
+    pair_by: Annotated[
+        str | None,
+        typer.Option(
+            "--pair-by",
+            help="Each photo's one reference: of its name, or the best, whose content is nearest.",
+            metavar="name|best",
+        ),
+    ] = None,
+    strength: Annotated[
+        float, typer.Option("--strength", help="0..1: of the reference's colour; the rest is `auto`'s.")
+    ] = 1.0,
+    method: options.Method = "color2embed",
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    size: options.Size = 0,
+    batch: options.Batch = 0,
+    jobs: options.Jobs = 0,
+    format: options.Format = "same",
+    quality: options.Quality = None,
+    saturation: options.Saturation = 1.0,
+    recursive: options.Recursive = True,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    compare: options.Compare = False,
+    provenance: options.ProvenanceNote = True,
+    max_pixels: options.MaxPixels = MAX_PIXELS,
+    fail_fast: options.FailFast = False,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Colour photos in the colours of a reference photo.
+
+    All else is as in `auto`. A changed reference colours its photos anew.
+    """
+    check_ranges(
+        format=format,
+        quality=quality,
+        saturation=saturation,
+        size=size,
+        batch=batch,
+        jobs=jobs,
+        max_pixels=max_pixels,
+    )
+    if not 0 <= strength <= 1:
+        raise UsageError(f"--strength must be from 0 to 1, not {strength}")
+
+    from colorcli.media.discover import REFERENCE, discover
+    from colorcli.media.references import pair
+    from colorcli.run.session import Request, check, check_references
+
+    request = Request(
+        method=method,
+        weights=weights,
+        device=device,
+        precision=precision,
+        size=size,
+        batch=batch,
+        workers=jobs,
+        quality=quality,
+        saturation=saturation,
+        compare=compare,
+        provenance=provenance,
+        hints=(),
+        attention=None,
+        max_pixels=max_pixels,
+        overwrite=overwrite,
+        seed=seed,
+        verbosity=-1 if quiet else verbose,
+        strength=strength,
+    )
+    check(request)
+    pairing = pair(ref, pair_by, recursive=recursive)
+    if pairing.by is None:  # all of them are needed; of a folder's those that are not are nobody's failure
+        check_references(pairing.references, max_pixels)
+    for left_out in () if quiet else pairing.left_out:
+        say(f"left out: reference {left_out}")
+    found = discover(
+        targets,
+        out,
+        recursive=recursive,
+        extension=options.EXTENSIONS[format],
+        compare=compare,
+        versions=pairing.versions,
+        references=pairing.paths,
+    )
+    if not found.jobs and not found.failures and any(skipped.reason == REFERENCE for skipped in found.skipped):
+        raise UsageError("no photo to colour is left: what was found are the references themselves")
+    request = replace(request, choices=pairing.choices)
+    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)

@@ -1,0 +1,76 @@
+"""The ledgers of results that lie beside their photos: one in each folder that holds some."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from colorcli.items import Job
+from colorcli.run.ledger import Ledger
+
+_OPEN = 32  # ledgers that are open and in nobody's use; each takes a few of the process' files
+
+
+@dataclass(slots=True)
+class _Open:
+    ledger: Ledger
+    context: AbstractContextManager[Ledger]
+    users: int = 0
+
+
+class FolderLedgers:
+    """The ledger of each folder, opened when a job of it comes and closed when it has long not been used.
+
+    Safe to use from several threads. A folder is held from other runs while its ledger is open.
+    """
+
+    def __init__(self, jobs: Sequence[Job], open_: Callable[[Path], AbstractContextManager[Ledger]]) -> None:
+        """open_: a folder's ledger, closed at the end of the context."""
+        self._jobs, self._open = jobs, open_
+        self._ledgers: OrderedDict[Path, _Open] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def of(self, job: Job, /) -> Iterator[Ledger]:
+        """The ledger of the folder that the job's result lies in. Errors: ColorizeError, as of `Ledger`."""
+        with self._at(job.target.parent) as ledger:
+            yield ledger
+
+    @contextmanager
+    def _at(self, folder: Path) -> Iterator[Ledger]:
+        with self._lock:
+            used = self._ledgers.get(folder)
+            if used is None:
+                context = self._open(folder)
+                used = self._ledgers[folder] = _Open(context.__enter__(), context)
+            self._ledgers.move_to_end(folder)
+            used.users += 1
+        try:
+            yield used.ledger
+        finally:
+            with self._lock:
+                used.users -= 1
+                self._close_old()
+
+    def _close_old(self) -> None:
+        idle = [folder for folder, used in self._ledgers.items() if not used.users]
+        for folder in idle[: max(0, len(idle) - _OPEN)]:
+            self._ledgers.pop(folder).context.__exit__(None, None, None)
+
+    def leftovers(self) -> list[Path]:
+        """Files that a killed run had begun in any of the jobs' folders."""
+        found: list[Path] = []
+        for folder in dict.fromkeys(job.target.parent for job in self._jobs):
+            with self._at(folder) as ledger:
+                found += ledger.leftovers()
+        return found
+
+    def close(self) -> None:
+        """Let go of all folders."""
+        while self._ledgers:
+            _, used = self._ledgers.popitem()
+            used.context.__exit__(None, None, None)

@@ -1,0 +1,161 @@
+"""Photo -> Photo with its reference: named by its job, or the nearest of many; read and embedded once a run."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from colorcli.color.lab import rgb_to_lab
+from colorcli.errors import PhotoError, UsageError
+from colorcli.items import Failure, Photo, Reference
+from colorcli.media.formats import MAX_PIXELS
+from colorcli.media.photos import network_size, read_colors
+from colorcli.metrics.colourfulness import GRAY, colourfulness
+
+_SIDE = 256  # pixels, of the square that a reference is read at; its embedding is made of 256x256
+_KEPT = 4096  # embeddings that are kept; 2 KB each
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+def read_reference(reference: Reference, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """The reference's colours, (3, h, w) sRGB 0..1, about 256x256 in its own aspect.
+
+    Errors: PhotoError, which names it, where it cannot be read, is too large, or is gray.
+    """
+    try:
+        rgb = torch.from_numpy(read_colors(reference.path, side=_SIDE, max_pixels=max_pixels))
+    except PhotoError as error:
+        raise PhotoError(f"its reference {reference.name}: {error}") from error
+    if float(colourfulness(255 * rgb[None])) <= GRAY:
+        raise PhotoError(f"its reference {reference.name} is gray; expected a photo in colour, choose another one")
+    return rgb
+
+
+class References:
+    """The references of one run. Each is read and embedded when the first photo asks for it, and once.
+
+    Safe to use from several threads, which share the work of looking at the references of `choices`.
+    """
+
+    def __init__(
+        self,
+        embed: Callable[[Tensor], Tensor],
+        content: Callable[[Tensor], Tensor],
+        *,
+        multiple: int,
+        max_pixels: int = MAX_PIXELS,
+        choices: Sequence[Reference] = (),
+        say: Say = lambda _: None,
+    ) -> None:
+        """embed: (1, 3, h, w) sRGB 0..1 -> (1, E). content: (1, 1, H, W) CIE L, sides multiples of `multiple` ->
+        (1, F), of length 1. choices: of these the nearest is taken for photos whose job names none; those that cannot
+        be references are left out, which is said once.
+        """
+        self._embed, self._content, self._multiple, self._max_pixels = embed, content, multiple, max_pixels
+        self._choices, self._say = choices, say
+        self._embeddings: _Once[Tensor] = _Once(self._embedding_of, _KEPT)
+        self._contents: _Once[Tensor] = _Once(self._content_of, len(choices))
+        self._lock = threading.Lock()
+        self._candidates: tuple[list[Reference], Tensor] | None = None
+
+    def refer(self, photo: Photo) -> Photo | Failure:
+        """The photo with its reference in its job, that one's embedding and, where it was chosen, a note.
+
+        A reference that cannot be one is the photo's Failure. Errors: UsageError where none of `choices` can.
+        """
+        job = photo.job
+        notes: tuple[str, ...] = ()
+        try:
+            if job.reference is None:
+                reference, likeness = self._nearest(photo.lightness)
+                job = replace(job, reference=reference)
+                notes = (f"its reference is {reference.name}, of {len(self._choices)} (similarity {likeness:.2f})",)
+            else:
+                reference = job.reference
+            embedding = self._embeddings.of(reference)
+        except PhotoError as error:
+            return Failure(job.name, "decode", str(error))
+        return replace(photo, job=job, embedding=embedding, notes=(*photo.notes, *notes))
+
+    def _embedding_of(self, reference: Reference) -> Tensor:
+        """(E,)."""
+        return self._embed(read_reference(reference, self._max_pixels)[None])[0]
+
+    def _content_of(self, reference: Reference) -> Tensor:
+        """(F,)."""
+        lightness = rgb_to_lab(read_reference(reference, self._max_pixels))[:1]  # (3, h, w) -> (1, h, w)
+        height, width = network_size(lightness.shape[2], lightness.shape[1], _SIDE, self._multiple)
+        return self._content(_resized(lightness, height, width))[0]
+
+    def _nearest(self, lightness: Tensor) -> tuple[Reference, float]:
+        """The candidate whose content is the most like that of a photo's lightness (1, h, w); cosine, -1..1."""
+        references, contents = self._looked_at()
+        height, width = network_size(lightness.shape[2], lightness.shape[1], _SIDE, self._multiple)
+        likeness = contents @ self._content(_resized(lightness, height, width))[0]  # (N, F) @ (F,) -> (N,)
+        best = int(likeness.argmax())
+        return references[best], float(likeness[best])
+
+    def _looked_at(self) -> tuple[list[Reference], Tensor]:
+        """The choices that can be references, and what they show, (N, F)."""
+        if self._candidates is None:
+            for reference in self._choices:
+                self._contents.begin(reference)  # other threads meanwhile take the next ones
+        with self._lock:
+            if self._candidates is None:
+                self._candidates = self._gathered()
+            return self._candidates
+
+    def _gathered(self) -> tuple[list[Reference], Tensor]:
+        references, contents = [], []
+        for reference in self._choices:
+            try:
+                contents.append(self._contents.of(reference))
+                references.append(reference)
+            except PhotoError as error:
+                self._say(f"left out: {str(error).removeprefix('its ')}")
+        if not references:
+            raise UsageError("none of the references can be used: expected photos in colour, choose others")
+        return references, torch.stack(contents)  # N x (F,) -> (N, F)
+
+
+def _resized(lightness: Tensor, height: int, width: int) -> Tensor:
+    """(1, h, w) -> (1, 1, height, width)."""
+    return torch.nn.functional.interpolate(lightness[None], (height, width), mode="bilinear", antialias=True)
+
+
+class _Once(Generic[T]):
+    """What is made of a reference, made once, by the thread that asks first; the others wait. `kept` at most."""
+
+    def __init__(self, make: Callable[[Reference], T], kept: int) -> None:
+        self._make, self._kept = make, kept
+        self._made: OrderedDict[Reference, Future[T]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def begin(self, reference: Reference) -> Future[T]:
+        """Make it, unless another thread does or did: then its answer may still be to come."""
+        with self._lock:
+            made = self._made.get(reference)
+            if made is not None:
+                self._made.move_to_end(reference)
+                return made
+            made = self._made[reference] = Future()
+            if len(self._made) > self._kept:
+                self._made.popitem(last=False)
+        try:
+            made.set_result(self._make(reference))
+        except BaseException as error:
+            made.set_exception(error)
+        return made
+
+    def of(self, reference: Reference) -> T:
+        """What was made of it. Errors: those of `make`, for every photo that asks."""
+        return self.begin(reference).result()
