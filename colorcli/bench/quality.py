@@ -1,10 +1,15 @@
-"""Quality of an automatic method by the papers' protocol: 256x256, L in, ab out, against the original."""
+"""Quality of a method by the papers' protocol: 256x256, L in, ab out, against the original.
+
+A method that needs a reference gets a self reference (Color2Embed, section 3.2): the original, warped and noised.
+"""
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -18,12 +23,15 @@ from colorcli.color.resize import stretch_to_square
 from colorcli.errors import UsageError
 from colorcli.loader import LoadedMethod
 from colorcli.media.samples import PHOTOGRAPHS, photograph
+from colorcli.methods.color2embed.augment import Augmentation, self_reference
+from colorcli.methods.spec import MethodSpec
 from colorcli.metrics.colourfulness import GRAY, colourfulness
 from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.ssim import ssim
 from colorcli.train.data import PHOTO_ENDINGS
 
 SIDE = 256  # pixels, the papers' protocol
+_SELF_REFERENCE = Augmentation(turn=False)  # as training validates: section 3.2 without section 4.1's turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +67,22 @@ def _squared(picture: Image.Image) -> Tensor:
     return stretch_to_square(rgb, SIDE).to(torch.uint8)
 
 
+def protocol(spec: MethodSpec) -> str:
+    """What a method is given of each photo, for the head of a table."""
+    if not spec.needs_reference:
+        return "automatic (lightness alone)"
+    return (
+        "exemplar, self reference (the photo itself, warped by a thin plate spline, "
+        f"noise of {_SELF_REFERENCE.noise:g} 8-bit steps, seeded by its file name)"
+    )
+
+
 def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: int = 0) -> tuple[list[Row], list[str]]:
     """The rows *gray*, *flat tint* and the method's, and the names left out because they are gray at source.
 
     The method's chroma takes the product's way to the photo: guided by lightness, kept inside the gamut.
-    flat tint knows the truth: every pixel gets the photo's own mean ab. Fewer than two photos raise UsageError.
+    flat tint knows the truth: every pixel gets the photo's own mean ab. The reference, where one is needed, is as
+    `protocol` says. Fewer than two photos raise UsageError.
     """
     side = size or method.size
     figures: dict[str, list[tuple[float, float, float]]] = {}
@@ -80,7 +99,7 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
         results = {
             "gray": lab_to_rgb(torch.cat((lightness, torch.zeros_like(tint)), dim=1)),
             "flat tint": lab_to_rgb(torch.cat((lightness, tint), dim=1)),
-            method.spec.name: join(lightness, *guide(small, method.predict(small).cpu())),
+            method.spec.name: join(lightness, *guide(small, _chroma(method, small, truth, name))),
         }
         for row, rgb in results.items():
             eight_bit = (255 * rgb).round().to(torch.uint8)
@@ -90,6 +109,15 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
     if len(figures.get("gray", [])) < 2:
         raise UsageError(f"at least two colour photos are needed; {len(gray)} of those found are gray at source")
     return [_row(name, values) for name, values in figures.items()], gray
+
+
+def _chroma(method: LoadedMethod, small: Tensor, truth: Tensor, name: str) -> Tensor:
+    """(1, 1, side, side) CIE L -> (1, 2, side, side) CIE ab, on the CPU. truth: (1, 3, 256, 256) uint8; its name."""
+    if method.embed is None:
+        return method.predict(small).cpu()
+    seed = zlib.crc32(os.fsencode(PurePosixPath(name).name))  # not its place among the photos: --limit moves nothing
+    reference = self_reference(truth.float() / 255, torch.tensor([seed]), _SELF_REFERENCE)
+    return method.predict(small, method.embed(reference)).cpu()
 
 
 def _row(name: str, values: list[tuple[float, float, float]]) -> Row:

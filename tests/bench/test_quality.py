@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from colorcli.bench.quality import measure, photographs
+from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import UsageError
 from colorcli.loader import LoadedMethod
+from colorcli.methods.color2embed.augment import Augmentation, self_reference
 from colorcli.methods.registry import METHODS
 
 
@@ -94,7 +97,59 @@ def test_json_holds_only_what_json_knows(tiny_weights: Path, colorize: Callable[
     assert rows[-1]["psnr"] is None and rows[-1]["photos"] == 2
 
 
-def test_a_method_that_needs_a_reference_is_refused(colorize: Callable[..., object], exemplar_weights: Path) -> None:
-    """Oracle: exit 2 and the reason, not a TypeError of the predictor's."""
-    answer = colorize("bench", "-m", "color2embed", "--weights", exemplar_weights, "-d", "cpu")
-    assert answer.code == 2 and "color2embed needs one" in answer.err and answer.out == ""
+def test_an_exemplar_method_is_given_the_photo_itself_warped_and_noised(folder: Path) -> None:
+    """Oracle: the augmentation of training, called here with the seed that follows from the name; exact.
+
+    The method paints the embedding's mean chroma of that reference, so the row is the tint of the reference: within
+    0.5 dB of flat tint, since a warp and noise of 5 steps hardly move the mean, and not gray.
+    """
+    seen: list[Tensor] = []
+
+    def embed(reference: Tensor) -> Tensor:
+        seen.append(reference)
+        return rgb_to_lab(reference)[:, 1:].mean((2, 3))  # (1, 3, h, w) -> (1, 2)
+
+    def paint(lightness: Tensor, z: Tensor) -> Tensor:
+        return z[:, :, None, None].expand(-1, -1, *lightness.shape[2:])
+
+    method = LoadedMethod(
+        METHODS["color2embed"], paint, torch.device("cpu"), torch.float32, "0" * 64, 64, {}, None, embed, None
+    )
+    by_name = {row.name: row for row in measure(method, folder)[0]}
+    truths = dict(photographs(folder))
+    for name, reference in zip(("astronaut.png", "chelsea.png"), seen, strict=True):
+        seed = torch.tensor([zlib.crc32(name.encode())])
+        wanted = self_reference(truths[name].float() / 255, seed, Augmentation(noise=5, warp=True, turn=False))
+        torch.testing.assert_close(reference, wanted, rtol=0, atol=0)
+    assert by_name["color2embed"].psnr == pytest.approx(by_name["flat tint"].psnr, abs=0.5)
+    assert by_name["flat tint"].psnr > by_name["gray"].psnr + 1
+
+
+def test_self_references_are_named_and_repeat(
+    folder: Path, colorize: Callable[..., Any], exemplar_weights: Path
+) -> None:
+    """Oracle: the same command twice, and once more in another folder: a photo's figures follow from photo and name."""
+    (folder / "deep").mkdir()
+    arguments = ("bench", "-m", "color2embed", "--weights", exemplar_weights, "-d", "cpu", "--json", "--data", folder)
+    first = colorize(*arguments)
+    assert first.code == 0 and first == colorize(*arguments)
+    told = json.loads(first.out)
+    assert "self reference" in told["protocol"] and told["rows"][2]["name"] == "color2embed"
+    (folder / "chelsea.png").rename(folder / "deep" / "chelsea.png")
+    assert first == colorize(*arguments)
+    (folder / "deep" / "chelsea.png").rename(folder / "cat.png")  # another warp, other noise
+    assert json.loads(colorize(*arguments).out)["rows"][2] != told["rows"][2]
+
+
+def test_the_header_names_the_automatic_protocol(
+    folder: Path, colorize: Callable[..., Any], tiny_weights: Path
+) -> None:
+    """Oracle: a method without a reference is given lightness alone, and the first line says so."""
+    answer = colorize("bench", "--weights", tiny_weights, "-d", "cpu", "--data", folder)
+    assert answer.out.splitlines()[0] == "protocol: automatic (lightness alone)"
+
+
+def test_the_size_must_fit_the_method(colorize: Callable[..., Any], exemplar_weights: Path) -> None:
+    """Oracle: color2embed's sides are multiples of 16: 24 is exit 2 with that number, not the network's ValueError."""
+    answer = colorize("bench", "-m", "color2embed", "--weights", exemplar_weights, "--size", "24")
+    assert answer.code == 2 and "multiple of 16" in answer.err

@@ -1,0 +1,118 @@
+"""Speed of a method, the papers' table: the network alone, and from file to file."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from colorcli import __version__
+from colorcli.bench.memory import peak_memory
+from colorcli.bench.network import NetworkSpeed, speeds
+from colorcli.bench.stream import StreamSpeed, stream_speed
+from colorcli.devices import describe
+from colorcli.loader import LoadedMethod
+from colorcli.run.local import Engine
+from colorcli.run.session import Request
+
+SIDES = (256, 512, 1024)  # pixels
+_PHOTOS = {"cpu": 16}  # in a round of the stream
+_PHOTOS_ELSEWHERE = 256
+_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+_COUNTED = {
+    "cpu": "all that a fresh process holds which loads the weights and asks once",
+    "cuda": "what torch allocates on the GPU, with the weights",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedTable:
+    """What was measured, on what, and what was not."""
+
+    method: str
+    variant: str | None
+    weights: str  # sha256
+    device: str
+    threads: int  # that the network alone has, on a CPU
+    precision: str
+    versions: dict[str, str]
+    peak: str  # what peak memory counts
+    size: int  # side of the network's input in the stream, pixels
+    photos: int  # in a round of the stream
+    engine: Engine
+    left_out: list[str]
+    alone: list[NetworkSpeed]
+    streamed: list[StreamSpeed]
+
+
+def measure_speed(
+    loaded: LoadedMethod,
+    weights: Path | None,
+    sides: Sequence[int] = SIDES,
+    photos: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> SpeedTable:
+    """Measure squares of these sides (pixels, multiples of the method's), alone and as JPEGs of that size.
+
+    weights: the file that `loaded` came from, None for the shipped ones. photos: in a round of the stream; 0 for 16 on
+    a CPU and 256 elsewhere. say: told what is being measured. Errors: those of `speeds` and `stream_speed`.
+    """
+    device, precision = loaded.device, _NAMES[loaded.dtype]
+    threads, name = torch.get_num_threads(), describe(device)  # the engine sets its own afterwards
+    photos = photos or _PHOTOS.get(device.type, _PHOTOS_ELSEWHERE)
+    left_out: list[str] = []
+
+    def peak(side: int, batch: int) -> int:
+        return peak_memory(loaded.spec.name, weights, precision, side, batch)
+
+    alone = []
+    for side in sides:
+        say(f"network alone, {side} px")
+        alone += speeds(loaded, side, peak, left_out.append)
+    streamed = []
+    for side in sides:
+        say(f"end to end, {photos} photos of {side} px")
+        streamed.append(stream_speed(_request(loaded, weights, precision), side, photos))
+    return SpeedTable(
+        method=loaded.spec.name,
+        variant=loaded.description.get("variant"),
+        weights=loaded.sha256,
+        device=name,
+        threads=threads,
+        precision=precision,
+        versions={"colorize": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        peak=_COUNTED.get(device.type, "unknown on this device"),
+        size=loaded.size,
+        photos=photos,
+        engine=Engine.plan(device, photos),
+        left_out=left_out,
+        alone=alone,
+        streamed=streamed,
+    )
+
+
+def _request(loaded: LoadedMethod, weights: Path | None, precision: str) -> Request:
+    """What a person asks for who leaves all options as they are."""
+    return Request(
+        method=loaded.spec.name,
+        weights=weights,
+        device=str(loaded.device),
+        precision=precision,
+        size=0,
+        batch=0,
+        workers=0,
+        quality=None,
+        saturation=1.0,
+        compare=False,
+        provenance=True,
+        hints=(),
+        attention=None,
+        max_pixels=0,
+        overwrite=False,
+        seed=0,
+        verbosity=-1,
+        strength=1.0 if loaded.spec.needs_reference else None,
+    )
