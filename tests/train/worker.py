@@ -26,6 +26,7 @@ class Job:
     """One run, or the rest of one."""
 
     folder: str  # losses-RANK.json and final.pt go here
+    method: str = "siggraph17"
     steps: int = 3
     resume: bool = False
     freeze: bool = True  # batch norm's statistics
@@ -34,18 +35,26 @@ class Job:
     port: int = 0  # where the processes meet
 
 
+_TINY: dict[str, tuple[dict[str, Any], Stage]] = {  # network and stage
+    "siggraph17": ({"widths": (4, 4, 8, 8), "classes": 5}, Stage(16, 1.0, 16)),  # a head that no loss reaches
+    "agin": ({"width": 4, "groups": 2}, Stage(96, 1.0, 2)),  # two players; its discriminators need 96 px
+}
+
+
 def carry_out(job: Job) -> None:
     """Train; what this process saw goes to losses-RANK.json, the first one's weights to final.pt."""
     os.environ["MASTER_PORT"] = str(job.port)
     folder = Path(job.folder)
     folder.mkdir(exist_ok=True)
     noise = torch.Generator().manual_seed(0)
-    photos = [Example(torch.randint(0, 256, (3, 24, 24), generator=noise, dtype=torch.uint8)) for _ in range(20)]
+    network, stage = _TINY[job.method]
+    shape = (3, stage.size + 8, stage.size + 8)
+    photos = [Example(torch.randint(0, 256, shape, generator=noise, dtype=torch.uint8)) for _ in range(20)]
     config = TrainConfig(
-        method="siggraph17",
+        method=job.method,
         variant="compact",
-        network={"widths": (4, 4, 8, 8), "classes": 5},  # a head that no loss reaches
-        stages=(Stage(16, 1.0, 16),),
+        network=network,
+        stages=(stage,),
         steps=job.steps,
         schedule="constant",
         warmup=0,
@@ -53,15 +62,15 @@ def carry_out(job: Job) -> None:
         precision="fp32",
         freeze_norm=job.freeze,
         accumulate=job.accumulate,
-        validation_size=16,
+        validation_size=stage.size,
     )
     with distributed.join("cpu") as team:
-        run = Run(METHODS["siggraph17"], config, Photos(photos, photos[:1]), folder, team, lambda _: None)
+        run = Run(METHODS[job.method], config, Photos(photos, photos[:1]), folder, team, lambda _: None)
         run.ahead = Ahead(run.crops, run._on_device, job.ahead)
         seen: list[float] = []
 
         def watch(_module: Any, _arguments: Any, losses: dict[str, Tensor]) -> None:
-            seen.append(float(losses["huber"].detach()))
+            seen.append(float(torch.stack([loss.detach() for loss in losses.values()]).sum()))
 
         run.objective.register_forward_hook(watch)
         if job.resume:
