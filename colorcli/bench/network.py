@@ -11,6 +11,7 @@ import torch
 from colorcli.bench.timing import LEAST, LONGEST, Spread, repeated, spread
 from colorcli.color.lab import rgb_to_lab
 from colorcli.color.resize import stretch_to_square
+from colorcli.devices import is_out_of_memory
 from colorcli.errors import ColorizeError
 from colorcli.loader import LoadedMethod
 from colorcli.media.samples import PHOTOGRAPHS, photograph
@@ -75,7 +76,7 @@ def speeds(method: LoadedMethod, side: int, peak: Peak, left_out: Callable[[str]
         try:
             measured = _measured(method, side, batch)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             left_out(f"{side} px: batches from {batch} on, memory does not suffice")
             break
@@ -109,8 +110,3 @@ def _with_peaks(rows: list[NetworkSpeed], peak: Peak, left_out: Callable[[str], 
             held = None
             left_out(f"{row.side} px, batch {row.batch}: peak memory, {error}")
         yield replace(row, peak=held)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    told = str(error)  # the CPU's allocator raises a plain RuntimeError
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in told

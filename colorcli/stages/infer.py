@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from colorcli.devices import is_out_of_memory
 from colorcli.items import Batch, Colored, Failure
 from colorcli.methods.spec import Predict
 from colorcli.stages.batch import make_batch
@@ -51,8 +52,7 @@ def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tens
             chroma = chroma.clone()  # what inference mode made refuses changes
             chroma[redo] = exact(batch.lightness[redo], *(maps[redo] for maps in given)).cpu()
     except RuntimeError as error:
-        told = str(error)  # the CPU's allocator raises a plain RuntimeError
-        if isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "can't allocate memory" in told:
+        if is_out_of_memory(error):
             return None
         raise
     return chroma
