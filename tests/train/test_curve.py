@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from colorcli.errors import ColorizeError
-from colorcli.train.curve import draw
+from colorcli.train.curve import draw, held_out
 from colorcli.train.log import append, keep_until, read_log
 
 
@@ -36,8 +36,22 @@ def test_curve(tmp_path: Path, figures: dict[str, float]) -> None:
     assert ET.fromstring(first).tag.endswith("svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.svg", "log.jsonl"]
     text = first.decode()
-    assert ("<!-- PSNR, dB (held out) -->" in text) == ("psnr at gain" in figures)
+    assert ("<!-- PSNR over gray, dB (held out) -->" in text) == ("psnr at gain" in figures)
     assert "<!-- loss -->" in text
+
+
+def test_psnr_is_over_the_gray_of_the_same_photos() -> None:
+    """Oracle: closed form: 23.5 over 22.8 dB, then other photos, 24.0 over 21.0; a null is no measurement."""
+    figures = [("validation", 23.5, 22.8), ("validation", None, 22.8), ("final", 24.0, 21.0)]
+    entries = [
+        {"event": event, "images": 10 * i, "psnr at gain": psnr, "gray": gray}
+        for i, (event, psnr, gray) in enumerate(figures)
+    ]
+    name, points = held_out([{"event": "start", "images": 0}, *entries])
+    assert name == "psnr at gain"
+    assert [images for images, _ in points] == [0, 20]
+    assert [value for _, value in points] == pytest.approx([0.7, 3.0])
+    assert held_out([{"event": "validation", "images": 5, "top1": 0.4}]) == ("top1", [(5, 0.4)])
 
 
 def test_log_of_a_run_that_did_not_start(tmp_path: Path) -> None:
