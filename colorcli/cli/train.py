@@ -49,6 +49,7 @@ def train(
     """Train a method. The run's folder keeps checkpoints, a log of JSON lines and the exported weights."""
     del verbose  # read by reports_errors
     from colorcli.train.config import parse_assignments
+    from colorcli.train.heap import keep_freed_memory
     from colorcli.train.session import TrainRequest, run_training
 
     given: dict[str, Any] = {"variant": variant, "steps": steps, "minutes": minutes, "seed": seed, "backbone": backbone}
@@ -60,6 +61,7 @@ def train(
     leads = os.environ.get("RANK", "0") == "0"  # under torchrun the first process alone speaks
     request = TrainRequest(method, tuple(sources), out, recipe, init, resume, device, overrides)
 
+    keep_freed_memory()
     view = None if quiet or as_json or not leads else TrainingView()
 
     def report(entry: dict[str, Any]) -> None:
