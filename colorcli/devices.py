@@ -6,6 +6,8 @@ import torch
 
 from colorcli.errors import UsageError
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` as a device that is there; UsageError if it is not."""
@@ -40,9 +42,8 @@ def choose_precision(name: str, device: torch.device, half: bool) -> torch.dtype
 
     half: whether the method is known to give usable results in half precision.
     """
-    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if name in named:
-        return named[name]
+    if name in PRECISIONS:
+        return PRECISIONS[name]
     if name != "auto":
         raise UsageError(f"precision must be auto, fp32, bf16 or fp16, not {name!r}")
     if not half:

@@ -14,6 +14,7 @@ from colorcli.checkpoints import store
 from colorcli.checkpoints.convert import check_layout, named_tensors, read_published
 from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint, write_checkpoint
 from colorcli.errors import UsageError, WeightsError
+from colorcli.media.places import sha256_of
 from colorcli.methods.registry import METHODS
 from colorcli.methods.spec import MethodSpec, Predict
 
@@ -86,7 +87,7 @@ def load_method(
         asking(predictor),
         device,
         dtype,
-        store.sha256_of(path),
+        sha256_of(path),
         size,
         checkpoint.description,
         asking(with_attention) if spec.attention else None,
@@ -128,7 +129,7 @@ def import_published(method: str, source: Path, target: Path, licence: str) -> N
         "size": spec.size,
         "gain": 1.0,
         "licence": licence,
-        "source": f"imported from {source.name}, sha256 {store.sha256_of(source)}",
+        "source": f"imported from {source.name}, sha256 {sha256_of(source)}",
     }
     fill(network, Checkpoint(tensors, description), str(source))
     write_checkpoint(target, network, description, half=False)

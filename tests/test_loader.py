@@ -13,6 +13,7 @@ from colorcli.checkpoints.load import read_checkpoint, write_checkpoint
 from colorcli.checkpoints.manifest import Entry, write_manifest
 from colorcli.errors import UsageError, WeightsError
 from colorcli.loader import blended, build_network, load_method
+from colorcli.media.places import sha256_of
 from colorcli.methods.agin.network import Generator
 from colorcli.methods.agin.predictor import Predictor
 from colorcli.methods.registry import METHODS
@@ -47,7 +48,7 @@ def test_prediction_is_the_networks(tmp_path: Path, lightness: torch.Tensor) -> 
         expected = 110 * 0.5 * network((lightness - 50) / 100)
     assert torch.allclose(loaded.predict(lightness), expected, atol=1e-3)
     assert (loaded.size, loaded.spec.name, loaded.dtype) == (64, "smsanet", torch.float32)
-    assert loaded.sha256 == store.sha256_of(tmp_path / "w.safetensors")
+    assert loaded.sha256 == sha256_of(tmp_path / "w.safetensors")
 
 
 def test_precision_is_the_one_asked_for(tmp_path: Path, lightness: torch.Tensor) -> None:
@@ -77,7 +78,7 @@ def test_shipped_weights_are_verified(tmp_path: Path, lightness: torch.Tensor, m
     monkeypatch.setattr(store, "shipped_folder", lambda _: tmp_path)
     path = tmp_path / "tiny.safetensors"
     _write(path)
-    entry = Entry(path.name, "smsanet", "compact", store.sha256_of(path), path.stat().st_size, "MIT", "a test")
+    entry = Entry(path.name, "smsanet", "compact", sha256_of(path), path.stat().st_size, "MIT", "a test")
     write_manifest(tmp_path / "manifest.toml", [entry])
     shipped = load_method("smsanet", weights=None, device=CPU)
     assert torch.equal(shipped.predict(lightness), load_method("smsanet", weights=path, device=CPU).predict(lightness))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from colorcli.errors import ColorizeError, PhotoError, UsageError
 from colorcli.items import Reference
 from colorcli.loader import LoadedMethod
 from colorcli.media.photos import read_photo
+from colorcli.media.references import reference_at
 from colorcli.metrics.histogram import ab_histogram, intersection
 from colorcli.metrics.rank import ranks
 from colorcli.stages.refer import read_reference
@@ -98,11 +98,10 @@ def _rows(file: Path, limit: int) -> list[tuple[str, str]]:
 def _placed(folder: Path, name: str, known: dict[str, tuple[int, Reference]]) -> int:
     """The place of a file among those known; by its content, so that copies are one."""
     try:
-        with (folder / name).open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        reference = reference_at(folder / name, name)
     except OSError as error:
         raise UsageError(f"{folder / name} cannot be read: {error.strerror or error}") from error
-    return known.setdefault(sha256, (len(known), Reference(folder / name, name, sha256)))[0]
+    return known.setdefault(reference.sha256, (len(known), reference))[0]
 
 
 def compare(method: LoadedMethod, pairs: Pairs, *, size: int = 0) -> Comparison:

@@ -28,7 +28,7 @@ from colorcli.methods.spec import MethodSpec
 from colorcli.metrics.colourfulness import GRAY, colourfulness
 from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.ssim import ssim
-from colorcli.train.data import PHOTO_ENDINGS
+from colorcli.train.listing import PHOTO_ENDINGS
 
 SIDE = 256  # pixels, the papers' protocol
 _SELF_REFERENCE = Augmentation(turn=False)  # as training validates: section 3.2 without section 4.1's turns

@@ -13,7 +13,7 @@ from colorcli import __version__
 from colorcli.bench.memory import peak_memory
 from colorcli.bench.network import NetworkSpeed, speeds
 from colorcli.bench.stream import StreamSpeed, stream_speed
-from colorcli.devices import describe
+from colorcli.devices import PRECISIONS, describe
 from colorcli.loader import LoadedMethod
 from colorcli.run.local import Engine
 from colorcli.run.session import Request
@@ -21,7 +21,7 @@ from colorcli.run.session import Request
 SIDES = (256, 512, 1024)  # pixels
 _PHOTOS = {"cpu": 16}  # in a round of the stream
 _PHOTOS_ELSEWHERE = 256
-_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+_NAMES = {dtype: name for name, dtype in PRECISIONS.items()}
 _COUNTED = {
     "cpu": "all that a fresh process holds which loads the weights and asks once",
     "cuda": "what torch allocates on the GPU, with the weights",
@@ -95,24 +95,13 @@ def measure_speed(
 
 
 def _request(loaded: LoadedMethod, weights: Path | None, precision: str) -> Request:
-    """What a person asks for who leaves all options as they are."""
+    """What a person asks for who leaves all options as they are, without a bound on the photos' size."""
     return Request(
         method=loaded.spec.name,
         weights=weights,
         device=str(loaded.device),
         precision=precision,
-        size=0,
-        batch=0,
-        workers=0,
-        quality=None,
-        saturation=1.0,
-        compare=False,
-        provenance=True,
-        hints=(),
-        attention=None,
         max_pixels=0,
-        overwrite=False,
-        seed=0,
         verbosity=-1,
         strength=1.0 if loaded.spec.needs_reference else None,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from colorcli.checkpoints.manifest import Entry, read_manifest
 from colorcli.errors import WeightsError
+from colorcli.media.places import sha256_of
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _MEND = "mend it in the clone with `git checkout -- weights && pip install --force-reinstall --no-deps .`"
@@ -16,12 +16,6 @@ def shipped_folder(name: str) -> Path:
     """`weights` or `training` as they were shipped: inside an installed package, or beside it in a clone."""
     installed = _PACKAGE / "shipped" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
-
-
-def sha256_of(path: Path) -> str:
-    """The file's sha256, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def shipped() -> tuple[Entry, ...]:

@@ -95,8 +95,6 @@ def exemplar(
         saturation=saturation,
         compare=compare,
         provenance=provenance,
-        hints=(),
-        attention=None,
         max_pixels=max_pixels,
         overwrite=overwrite,
         seed=seed,

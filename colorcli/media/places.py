@@ -17,6 +17,12 @@ COMPARISON = ".compare.jpg"  # how the name of a before/after picture ends
 _LONGEST_NAME = 255  # bytes; what file systems take
 
 
+def sha256_of(path: Path) -> str:
+    """The file's sha256, hexadecimal. Errors: OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def results_of(target: Path, compare: bool) -> tuple[Path, ...]:
     """What a job writes: its result and, if asked for, the comparison."""
     return (target, comparison_path(target)) if compare else (target,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Reference
 from colorcli.media.discover import find_photos
+from colorcli.media.places import sha256_of
 from colorcli.media.sidecars import folded
-from colorcli.media.targets import Found, Version
+from colorcli.media.targets import Version
 
 PAIR_BY = ("name", "best")
 
@@ -76,7 +76,7 @@ def pair(given: Sequence[str], by: str | None, *, recursive: bool = True) -> Pai
     references: dict[str, Reference] = {}
     for photo in found:
         try:
-            references.setdefault(os.path.realpath(photo.source), _reference(photo))
+            references.setdefault(os.path.realpath(photo.source), reference_at(photo.source, str(photo.relative)))
         except OSError as error:
             left_out.append(f"{photo.relative}: it cannot be read: {error.strerror or error}")
     if by is None and left_out:
@@ -93,9 +93,9 @@ def pair(given: Sequence[str], by: str | None, *, recursive: bool = True) -> Pai
     return Pairing(all_of_them, by, tuple(left_out), (), dict(named))
 
 
-def _reference(photo: Found) -> Reference:
-    with photo.source.open("rb") as stream:
-        return Reference(photo.source, str(photo.relative), hashlib.file_digest(stream, "sha256").hexdigest())
+def reference_at(path: Path, name: str) -> Reference:
+    """The file, called `name`, as a reference. Errors: OSError."""
+    return Reference(path, name, sha256_of(path))
 
 
 def _keys(place: PurePosixPath) -> tuple[_Key, ...]:

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
 
-from colorcli.checkpoints.store import sha256_of
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
-from colorcli.media.places import LEDGER, results_of
+from colorcli.media.places import LEDGER, results_of, sha256_of
 from colorcli.media.unwritable import unwritable
 from colorcli.run.rows import Row, Rows, as_path, as_text, copy_rows
 

@@ -15,6 +15,7 @@ from colorcli.devices import choose_device, choose_precision, describe
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Dot, Failure, Job, Reference
 from colorcli.loader import LoadedMethod, blended, load_method
+from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.metadata import Provenance
 from colorcli.media.places import BESIDE_LEDGER, attention_path
 from colorcli.media.results import ResultOptions
@@ -32,25 +33,25 @@ _AUTOMATIC = "smsanet"  # the method that a reference's colour is blended with
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a person asked for, besides the files."""
+    """What a person asked for, besides the files; the defaults are the commands'."""
 
     method: str
-    weights: Path | None  # None: the shipped ones
-    device: str  # "auto", "cpu", "cuda", "cuda:1", "mps"
-    precision: str  # "auto", "fp32", "bf16", "fp16"
-    size: int  # side of the network's input, pixels; 0: as the weights were trained
-    batch: int  # 0: automatic
-    workers: int  # 0: automatic
-    quality: int | None  # 1..100
-    saturation: float  # 0..10
-    compare: bool
-    provenance: bool
-    hints: tuple[Dot, ...]  # for every photo
-    attention: Path | None  # folder for maps of where the network looked; None: no maps
-    max_pixels: int  # larger photos fail; 0: no limit
-    overwrite: bool
-    seed: int
-    verbosity: int  # -1 quiet .. 2 tracebacks
+    weights: Path | None = None  # None: the shipped ones
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
+    precision: str = "auto"  # "auto", "fp32", "bf16", "fp16"
+    size: int = 0  # side of the network's input, pixels; 0: as the weights were trained
+    batch: int = 0  # 0: automatic
+    workers: int = 0  # 0: automatic
+    quality: int | None = None  # 1..100
+    saturation: float = 1.0  # 0..10
+    compare: bool = False
+    provenance: bool = True
+    hints: tuple[Dot, ...] = ()  # for every photo
+    attention: Path | None = None  # folder for maps of where the network looked; None: no maps
+    max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
+    overwrite: bool = False
+    seed: int = 0
+    verbosity: int = 0  # -1 quiet .. 2 tracebacks
     strength: float | None = None  # 0..1, how much of a reference's colour; None: of a method that takes no reference
     choices: tuple[Reference, ...] = ()  # of these each photo gets the nearest; (): its job names its reference
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from colorcli.errors import UsageError
 from colorcli.train.decoding import decode, decode_mask, decode_on_gpu
-from colorcli.train.listing import PHOTO_ENDINGS as PHOTO_ENDINGS  # for those who take any folder of photos
 from colorcli.train.pixels import Pixels
 from colorcli.train.sources import Member, members
 

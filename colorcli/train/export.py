@@ -11,9 +11,8 @@ from torch import nn
 
 from colorcli.checkpoints.load import read_checkpoint, write_checkpoint
 from colorcli.checkpoints.manifest import Entry, read_manifest, write_manifest
-from colorcli.checkpoints.store import sha256_of
 from colorcli.errors import WeightsError
-from colorcli.media.places import whole_files
+from colorcli.media.places import sha256_of, whole_files
 
 EXPORTED = "weights.safetensors"  # in a run's folder
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from colorcli.checkpoints.load import COUNTER
 from colorcli.errors import UsageError
 from colorcli.methods.spec import MethodSpec
 from colorcli.train.config import TrainConfig
@@ -68,4 +69,4 @@ def _widened(value: Tensor, own: Tensor) -> Tensor:
 
 def _parts(keys: Iterable[str]) -> list[str]:
     """The modules that parameters belong to."""
-    return sorted({key.rpartition(".")[0] for key in keys if "num_batches" not in key})
+    return sorted({key.rpartition(".")[0] for key in keys if not key.endswith(COUNTER)})

@@ -11,6 +11,7 @@ import pytest
 from colorcli.checkpoints import store
 from colorcli.checkpoints.manifest import Entry, write_manifest
 from colorcli.errors import WeightsError
+from colorcli.media.places import sha256_of
 
 CONTENT = b"weights" * 1000
 
@@ -31,7 +32,7 @@ def test_sha256(tmp_path: Path) -> None:
     """Oracle: FIPS 180-2's example, "abc"."""
     (tmp_path / "abc").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert store.sha256_of(tmp_path / "abc") == expected
+    assert sha256_of(tmp_path / "abc") == expected
 
 
 def test_find_and_verify(entry: Entry, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from colorcli.checkpoints import store
 from colorcli.checkpoints.manifest import Entry, write_manifest
+from colorcli.media.places import sha256_of
 
 Call = Callable[..., "object"]
 _NAMES = ["astronaut.png", "chelsea.png", "coffee.png", "rocket.png"]
@@ -33,7 +34,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _ship(folder: Path, weights: Path, method: str = "smsanet") -> Path:
     name = f"{method}-compact.safetensors"
     (folder / name).write_bytes(weights.read_bytes())
-    entry = Entry(name, method, "compact", store.sha256_of(weights), weights.stat().st_size, "MIT", "a test")
+    entry = Entry(name, method, "compact", sha256_of(weights), weights.stat().st_size, "MIT", "a test")
     write_manifest(folder / "manifest.toml", [entry])
     return folder / name
 
@@ -349,7 +350,7 @@ def test_provenance_can_be_left_out(photos: Path, tmp_path: Path, auto: Call, ti
     """Oracle: the weights' sha256 in the result's bytes (JPEG keeps XMP as plain text), or not."""
     auto(photos / "coffee.png", "--format", "jpg", out=tmp_path / "with")
     auto(photos / "coffee.png", "--format", "jpg", "--no-provenance", out=tmp_path / "without")
-    mark = store.sha256_of(tiny_weights).encode()
+    mark = sha256_of(tiny_weights).encode()
     assert mark in (tmp_path / "with" / "coffee.jpg").read_bytes()
     assert mark not in (tmp_path / "without" / "coffee.jpg").read_bytes()
 

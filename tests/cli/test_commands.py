@@ -14,6 +14,7 @@ from skimage import data
 
 from colorcli.checkpoints import store
 from colorcli.checkpoints.manifest import Entry, read_manifest, write_manifest
+from colorcli.media.places import sha256_of
 from colorcli.methods.registry import METHODS
 
 Call = Callable[..., "object"]
@@ -27,7 +28,7 @@ def shipped(tmp_path: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch)
     folder.mkdir(parents=True)
     name = "smsanet-compact.safetensors"
     (folder / name).write_bytes(tiny_weights.read_bytes())
-    sha256, size = store.sha256_of(tiny_weights), tiny_weights.stat().st_size
+    sha256, size = sha256_of(tiny_weights), tiny_weights.stat().st_size
     write_manifest(folder / "manifest.toml", [Entry(name, "smsanet", "compact", sha256, size, "MIT", "a test")])
     return folder
 
@@ -161,7 +162,7 @@ def test_weights_export(tiny_weights: Path, tmp_path: Path, colorize: Call) -> N
     (tmp_path / "run" / "weights.safetensors").write_bytes(tiny_weights.read_bytes())
     for source in (tmp_path / "run", tiny_weights):
         answer = colorize("weights", "export", source, "-o", tmp_path / "weights")
-        assert answer.code == 0 and store.sha256_of(tiny_weights) in answer.out
+        assert answer.code == 0 and sha256_of(tiny_weights) in answer.out
     (entry,) = read_manifest(tmp_path / "weights" / "manifest.toml")
     assert (entry.method, entry.variant, entry.bytes) == ("smsanet", "compact", tiny_weights.stat().st_size)
     assert (tmp_path / "weights" / entry.file).read_bytes() == tiny_weights.read_bytes()

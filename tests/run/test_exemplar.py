@@ -23,6 +23,7 @@ from colorcli.checkpoints import store
 from colorcli.checkpoints.manifest import Entry, write_manifest
 from colorcli.loader import load_method
 from colorcli.media.photos import read_photo
+from colorcli.media.places import sha256_of
 from colorcli.methods.color2embed.predictor import Predictor
 from colorcli.stages import refer
 
@@ -346,7 +347,7 @@ def test_strength_blends_with_auto(
     assert exemplar(photos, *how, ref=ref, out=tmp_path / "1.0").code == 0
     assert exemplar(photos, "--strength", "0.5", ref=ref, out=tmp_path / "0.5").code == 4
     (folder / "tiny.safetensors").write_bytes(tiny_weights.read_bytes())
-    digest = store.sha256_of(tiny_weights)
+    digest = sha256_of(tiny_weights)
     entry = Entry("tiny.safetensors", "smsanet", "compact", digest, tiny_weights.stat().st_size, "MIT", "a test")
     write_manifest(folder / "manifest.toml", [entry])
     for strength in ("0", "0.5"):
@@ -379,7 +380,7 @@ def test_provenance_has_the_references_digest_and_not_its_name(
     (refs / "cup.jpg").rename(private)
     assert exemplar(photos / "coffee.png", ref=[private], out=tmp_path / "out").code == 0
     result = tmp_path / "out" / "coffee.png"
-    told = f"<colorize:ReferenceSHA256>{store.sha256_of(private)}<"
+    told = f"<colorize:ReferenceSHA256>{sha256_of(private)}<"
     packet = bytes(pyvips.Image.new_from_file(str(result)).get("xmp-data")).decode()
     assert told in packet and ">color2embed<" in packet
     assert b"Berta" not in result.read_bytes()

@@ -14,25 +14,7 @@ from colorcli.run.session import Request, open_run
 
 @pytest.fixture
 def request_(tiny_weights: Path) -> Request:
-    return Request(
-        method="smsanet",
-        weights=tiny_weights,
-        device="cpu",
-        precision="auto",
-        size=0,
-        batch=0,
-        workers=0,
-        quality=None,
-        saturation=1.0,
-        compare=False,
-        provenance=True,
-        hints=(),
-        attention=None,
-        max_pixels=0,
-        overwrite=False,
-        seed=0,
-        verbosity=0,
-    )
+    return Request("smsanet", tiny_weights, "cpu", max_pixels=0)
 
 
 @pytest.mark.parametrize(

@@ -570,7 +570,7 @@ def test_publish(make_run: MakeRun, tmp_path: Path) -> None:
     """Oracle: the exported bytes and the manifest's own reader; a second file of the same name replaces the first, one
     of another variant is added."""
     from colorcli.checkpoints.manifest import read_manifest
-    from colorcli.checkpoints.store import sha256_of
+    from colorcli.media.places import sha256_of
 
     run = make_run()
     description = {"method": "smsanet", "network": {}, "licence": "MIT", "source": 'made "here"'}

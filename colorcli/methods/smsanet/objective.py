@@ -91,13 +91,15 @@ class Objective(BaseObjective):
         aging = self.settings.aging
         seen = aged(lab[:, :1], batch["seed"], aging) if aging else lab[:, :1]
         predicted = self.network(normalize_lightness(seen)).float()
-        shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
-        if self.settings.photo_scale:
-            losses = {"cauchy": photo_cauchy(shown, rgb, self.settings.photo_scale / 255)}
+        photo_scale, salience = self.settings.photo_scale, self.settings.salience
+        if photo_scale or salience:
+            shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
+        if photo_scale:
+            losses = {"cauchy": photo_cauchy(shown, rgb, photo_scale / 255)}
         else:
             losses = {"huber": chroma_huber(predicted, lab[:, 1:] / CHROMA_SCALE, self.settings.delta)}
-        if self.settings.salience:
-            losses["salient"] = self.settings.salience * salient_loss(rgb, shown, self.companions["saliency"])
+        if salience:
+            losses["salient"] = salience * salient_loss(rgb, shown, self.companions["saliency"])
         return losses
 
     def notes(self) -> dict[str, str]:
