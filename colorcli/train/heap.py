@@ -19,4 +19,4 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # not Linux, or not glibc
         return False
-    return min(mallopt(option, limit) for option, limit in _OPTIONS.items()) > 0
+    return all(mallopt(option, limit) == 1 for option, limit in _OPTIONS.items())
