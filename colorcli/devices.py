@@ -28,6 +28,15 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def use_threads(count: int) -> None:
+    """Let torch use this many cores for what the calling thread computes, and no other.
+
+    A thread's first computation sets it to what any thread asked for last; so that has to come before the request.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(count)
+
+
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bf16 pays: CUDA from Ampere on, CPUs with AMX or AVX-512 BF16. Elsewhere it is slower than fp32."""
     if device.type == "cuda":

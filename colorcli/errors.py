@@ -25,3 +25,7 @@ class WeightsError(ColorizeError):
     """Weights are missing, damaged, or not those of the method that was asked for."""
 
     exit_code = 4
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the way out of a stage
+    """The run was stopped while a stage waited or worked."""

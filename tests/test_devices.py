@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 
 from colorcli import devices
-from colorcli.devices import choose_device, choose_precision, describe
+from colorcli.devices import choose_device, choose_precision, describe, use_threads
 from colorcli.errors import UsageError
 
 
@@ -80,3 +82,25 @@ def test_unknown_precision() -> None:
 def test_description_of_the_cpu() -> None:
     """Oracle: torch's own thread count."""
     assert f"{torch.get_num_threads()} threads" in describe(torch.device("cpu"))
+
+
+def test_each_thread_has_its_own_number_of_threads() -> None:
+    """Oracle: what torch says in each thread, after a computation and after the other thread has asked for 1."""
+    found: dict[int, int] = {}
+    both = threading.Barrier(2)
+
+    def work(count: int) -> None:
+        use_threads(count)
+        both.wait()
+        torch.ones(200_000).sin()
+        both.wait()
+        found[count] = torch.get_num_threads()
+
+    threads = [threading.Thread(target=work, args=(count,)) for count in (3, 1)]
+    before = torch.get_num_threads()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    torch.set_num_threads(before)
+    assert found == {3: 3, 1: 1}

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Job
 from colorcli.run.ledger import Ledger
 
@@ -36,7 +37,7 @@ class FolderLedgers:
 
     @contextmanager
     def of(self, job: Job, /) -> Iterator[Ledger]:
-        """The ledger of the folder that the job's result lies in. Errors: ColorizeError, as of `Ledger`."""
+        """The ledger of the folder that the job's result lies in. Errors: PhotoError where it cannot be used."""
         with self._at(job.target.parent) as ledger:
             yield ledger
 
@@ -46,7 +47,11 @@ class FolderLedgers:
             used = self._ledgers.get(folder)
             if used is None:
                 context = self._open(folder)
-                used = self._ledgers[folder] = _Open(context.__enter__(), context)
+                try:
+                    ledger = context.__enter__()
+                except ColorizeError as error:  # of this folder: the others may do
+                    raise PhotoError(str(error)) from error
+                used = self._ledgers[folder] = _Open(ledger, context)
             self._ledgers.move_to_end(folder)
             used.users += 1
         try:
@@ -62,11 +67,18 @@ class FolderLedgers:
             self._ledgers.pop(folder).context.__exit__(None, None, None)
 
     def leftovers(self) -> list[Path]:
-        """Files that a killed run had begun in any of the jobs' folders."""
+        """Files that a killed run had begun in any of the folders. Errors: ColorizeError where none can be used."""
         found: list[Path] = []
-        for folder in dict.fromkeys(job.target.parent for job in self._jobs):
-            with self._at(folder) as ledger:
-                found += ledger.leftovers()
+        folders = dict.fromkeys(job.target.parent for job in self._jobs)
+        unusable: list[PhotoError] = []
+        for folder in folders:
+            try:
+                with self._at(folder) as ledger:
+                    found += ledger.leftovers()
+            except PhotoError as error:
+                unusable.append(error)
+        if unusable and len(unusable) == len(folders):
+            raise ColorizeError(str(unusable[0]))
         return found
 
     def close(self) -> None:

@@ -7,11 +7,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from colorcli.errors import Stopped
+
 T = TypeVar("T")
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: the way out of a stage
-    """The run was stopped while a stage waited."""
 
 
 class Channel(Generic[T]):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job
-from colorcli.run.ledger import Ledger, Mark, Standing
+from colorcli.run.ledger import Ledgers, Mark, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,11 @@ class Unchanged:
     job: Job
 
 
-def judge(job: Job, ledger: Ledger, overwrite: bool) -> Mark | Unchanged | Failure:
-    """What the ledger says of a job: the mark of its source if it is to be done."""
+def judge(job: Job, ledgers: Ledgers, overwrite: bool) -> Mark | Unchanged | Failure:
+    """What its ledger says of a job: the mark of its source if it is to be done."""
     try:
-        standing, mark, path = ledger.look(job)
+        with ledgers.of(job) as ledger:
+            standing, mark, path = ledger.look(job)
     except PhotoError as error:
         return Failure(job.name, "encode", str(error))
     except OSError as error:

@@ -59,10 +59,10 @@ class Ledgers(Protocol):
     """The ledger of each job: one of the output folder, or one of each folder that holds results."""
 
     def of(self, job: Job, /) -> AbstractContextManager[Ledger]:
-        """The job's ledger, open while the context is. Errors: ColorizeError, as of `Ledger`."""
+        """The job's ledger, open while the context is. Errors: PhotoError where there can be none for this job."""
 
     def leftovers(self) -> list[Path]:
-        """Files that a killed run had begun: their parts may lie about."""
+        """Files that a killed run had begun: their parts may lie about. Errors: ColorizeError where none can be."""
 
 
 class Ledger:
@@ -81,7 +81,7 @@ class Ledger:
         file = file or out / LEDGER
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._held = FileLock(file.with_name("lock"))
+            self._held = FileLock(file.with_name("lock"), thread_local=False)  # the last user may be any thread
             self._held.acquire(timeout=0)
         except Timeout:
             raise ColorizeError(f"another run is writing into {out}: wait for it, or choose another -o") from None

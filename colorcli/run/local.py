@@ -13,15 +13,16 @@ from typing import Any
 import pyvips
 import torch
 
-from colorcli.errors import ColorizeError, PhotoError
+from colorcli.devices import use_threads
+from colorcli.errors import ColorizeError, PhotoError, Stopped
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
 from colorcli.media.places import held_path, part_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.spec import Predict
-from colorcli.run.channel import Channel, Stopped
+from colorcli.run.channel import Channel
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledgers, Mark
+from colorcli.run.ledger import Ledger, Ledgers, Mark
 from colorcli.stages.batch import Batcher
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
@@ -144,6 +145,8 @@ class LocalRun:
         """Begin no further photo. The iteration still gives the outcomes of those in hand, and then ends."""
         for channel in self._between:
             channel.stop()
+        if self._references is not None:
+            self._references.stop()
 
     # the stages, as threads
 
@@ -156,8 +159,7 @@ class LocalRun:
         sink: Channel[Photo] | Channel[Colored] | None,
     ) -> threading.Thread:
         def loop() -> None:
-            if self._method.device.type == "cpu":
-                torch.set_num_threads(self._engine.threads_per_lane if stage == "infer" else 1)
+            use_threads(self._engine.threads_per_lane if stage == "infer" else 1)
             try:
                 for item in source:
                     for made in self._guarded(stage, work, item):
@@ -208,8 +210,7 @@ class LocalRun:
             self._todo.close()
 
     def _decode(self, job: Job) -> Iterator[Photo | Outcome]:
-        with self._ledgers.of(job) as ledger:
-            judged = judge(job, ledger, self._overwrite)
+        judged = judge(job, self._ledgers, self._overwrite)
         if not isinstance(judged, Mark):
             yield judged
             return
@@ -263,24 +264,28 @@ class LocalRun:
 
     def _encode(self, colored: Colored) -> Iterator[Outcome]:
         job = colored.photo.job
-        with self._ledgers.of(job) as ledger:
-            try:
-                before = ledger.begin(job, self._marks.pop(job))
-            except PhotoError as error:
-                yield Failure(job.name, "encode", str(error))
-                return
-            try:
-                outcome = encode(colored, self._options)
-            except BaseException:
-                # On a full disk the ledger cannot note it; the first error is the one to tell.
-                with suppress(ColorizeError):
-                    ledger.abandon(before)
-                raise
-            if isinstance(outcome, Finished):
-                ledger.finish(job)
-            else:
-                ledger.abandon(before)
+        try:
+            with self._ledgers.of(job) as ledger:
+                outcome = self._noted(colored, ledger)
+        except PhotoError as error:
+            outcome = Failure(job.name, "encode", str(error))
         yield outcome
+
+    def _noted(self, colored: Colored, ledger: Ledger) -> Finished | Failure:
+        job = colored.photo.job
+        before = ledger.begin(job, self._marks.pop(job))
+        try:
+            outcome = encode(colored, self._options)
+        except BaseException:
+            # On a full disk the ledger cannot note it; the first error is the one to tell.
+            with suppress(ColorizeError):
+                ledger.abandon(before)
+            raise
+        if isinstance(outcome, Finished):
+            ledger.finish(job)
+        else:
+            ledger.abandon(before)
+        return outcome
 
 
 def _asked(method: LoadedMethod, attends: bool) -> Predict:

@@ -27,8 +27,7 @@ def preview(
     """One answer per job, in their order. Damage to the pixels is not seen: none is decoded, as `open_source` says."""
     for job in jobs:
         try:
-            with ledgers.of(job) as ledger:
-                judged = judge(job, ledger, overwrite)
+            judged = judge(job, ledgers, overwrite)
             yield _foretold(job, max_pixels) if isinstance(judged, Mark) else judged
         except ColorizeError:
             raise

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
-from colorcli.errors import PhotoError, UsageError
+from colorcli.errors import PhotoError, Stopped, UsageError
 from colorcli.items import Failure, Photo, Reference
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.photos import network_size, read_colors
@@ -66,11 +66,16 @@ class References:
         self._contents: _Once[Tensor] = _Once(self._content_of, len(choices))
         self._lock = threading.Lock()
         self._candidates: tuple[list[Reference], Tensor] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Look at no further reference: `refer` raises Stopped where it would have to."""
+        self._stopped = True
 
     def refer(self, photo: Photo) -> Photo | Failure:
         """The photo with its reference in its job, that one's embedding and, where it was chosen, a note.
 
-        A reference that cannot be one is the photo's Failure. Errors: UsageError where none of `choices` can.
+        A reference that cannot be one is the photo's Failure. Errors: UsageError where none of `choices` can; Stopped.
         """
         job = photo.job
         notes: tuple[str, ...] = ()
@@ -108,6 +113,8 @@ class References:
         """The choices that can be references, and what they show, (N, F)."""
         if self._candidates is None:
             for reference in self._choices:
+                if self._stopped:
+                    raise Stopped
                 self._contents.begin(reference)  # other threads meanwhile take the next ones
         with self._lock:
             if self._candidates is None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from colorcli.errors import ColorizeError
-from colorcli.items import Job
+from colorcli.errors import ColorizeError, PhotoError
+from colorcli.items import Failure, Job
 from colorcli.media.places import BESIDE_LEDGER, LEDGER
 from colorcli.run import beside
 from colorcli.run.beside import FolderLedgers
+from colorcli.run.judge import judge
 from colorcli.run.ledger import Ledger, Standing
 
 
@@ -103,6 +105,49 @@ def test_a_ledger_in_use_stays_open(jobs: list[Job], monkeypatch: pytest.MonkeyP
     for job in jobs[1:]:
         with ledgers.of(job) as other:
             assert other.look(job).standing is Standing.DONE
+    ledgers.close()
+
+
+def test_a_ledger_is_let_go_by_whichever_thread_is_last(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the folder can be used again although the thread that opened it first still knows its ledger."""
+    monkeypatch.setattr(beside, "_OPEN", 0)
+    ledgers = FolderLedgers(jobs, _open)
+    opened, over = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with ledgers.of(jobs[0]) as ledger:
+            opened.set()
+            shared.wait(10)
+        assert over.wait(10) and ledger is not None
+
+    shared = threading.Event()
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert opened.wait(10)
+    with ledgers.of(jobs[0]):
+        shared.set()
+        time.sleep(0.1)  # the first user is through: this thread is the last
+    with ledgers.of(jobs[0]) as again:
+        assert again.look(jobs[0]).mark
+    over.set()
+    thread.join()
+    ledgers.close()
+
+
+def test_a_folder_that_cannot_be_used_fails_its_own_photos(jobs: list[Job]) -> None:
+    """Oracle: the contract: held by another run, it gives PhotoError; the others are used, and none left is fatal."""
+    ledgers = FolderLedgers(jobs[:3], _open)
+    with _open(jobs[1].target.parent):
+        assert ledgers.leftovers() == []
+        with pytest.raises(PhotoError, match="another run"), ledgers.of(jobs[1]):
+            pass
+        assert judge(jobs[1], ledgers, overwrite=False) == Failure(
+            jobs[1].name,
+            "encode",
+            f"another run is writing into {jobs[1].target.parent}: wait for it, or choose another -o",
+        )
+        _make(ledgers, jobs[2])
+    _make(ledgers, jobs[1])
     ledgers.close()
 
 

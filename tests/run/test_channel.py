@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from colorcli.run.channel import Channel, Stopped
+from colorcli.errors import Stopped
+from colorcli.run.channel import Channel
 
 _SOON = 10.0  # seconds; a healthy channel needs milliseconds
 _BLOCKED = 0.1  # seconds for which a thread must stay blocked; a channel that does not block is through in under 0.01

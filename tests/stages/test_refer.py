@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorcli.errors import PhotoError, UsageError
+from colorcli.errors import PhotoError, Stopped, UsageError
 from colorcli.items import Failure, Job, Photo, PhotoHeader, Reference
 from colorcli.stages import refer as module
 from colorcli.stages.refer import References, read_reference
@@ -186,3 +186,20 @@ def test_gray_is_told_from_faint_colour(kind: str, tmp_path: Path, photograph: C
             read_reference(reference)
     with pytest.raises(PhotoError, match="megapixels"):
         read_reference(reference, max_pixels=4799)
+
+
+def test_a_stopped_run_looks_at_no_further_reference(tmp_path: Path) -> None:
+    """Oracle: how many were looked at when the run is stopped during the second of forty."""
+    choices = [_plain(tmp_path / f"{number}.png", (200, 30, 3 * number)) for number in range(40)]
+    looked: list[float] = []
+
+    def content(lightness: Tensor) -> Tensor:
+        looked.append(float(lightness.mean()))
+        if len(looked) == 2:
+            references.stop()
+        return _direction(lightness)
+
+    references = References(_mean_color, content, multiple=16, choices=choices)
+    with pytest.raises(Stopped):
+        references.refer(_photo())
+    assert len(looked) == 2
