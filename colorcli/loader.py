@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +88,7 @@ def load_method(
         asking(predictor),
         device,
         dtype,
-        sha256_of(path),
+        store.digest(path),
         size,
         checkpoint.description,
         asking(with_attention) if spec.attention else None,
@@ -108,16 +109,21 @@ def blended(method: LoadedMethod, automatic: LoadedMethod, strength: float) -> L
     return replace(method, predict=predict, sha256=f"{method.sha256}, {automatic.sha256}")
 
 
-def import_published(method: str, source: Path, target: Path, licence: str) -> None:
+def import_published(method: str, source: Path, target: Path, licence: str, *, overwrite: bool = False) -> None:
     """Turn a method's published PyTorch checkpoint into a weights file, in fp32, and read that back.
 
-    Errors: UsageError for a method whose published layout is not known, WeightsError for a file that is not of it, with
-    every key that is missing, unexpected or of another shape.
+    overwrite: replace a target that is there. Errors: UsageError for a method whose published layout is not known, for
+    a target that is there or is the source, WeightsError for a file that is not of the layout, with every key that is
+    missing, unexpected or of another shape.
     """
     spec = METHODS[method]
     if spec.published is None:
         known = ", ".join(other.name for other in METHODS if other.published is not None)
         raise UsageError(f"no published layout is known for {method}; it is for: {known}")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UsageError(f"{target} is the published checkpoint itself; name another file with -o")
+    if not overwrite and os.path.lexists(target):
+        raise UsageError(f"{target} is there already; --overwrite replaces it, -o OTHER names another file")
     content = read_published(source)
     tensors = spec.load("translate")(content, str(source)) if spec.translate else named_tensors(content, str(source))
     network: nn.Module = spec.load("network")(**spec.published)

@@ -20,7 +20,7 @@ from torch import Tensor
 from colorcli.color.chroma import guide, join
 from colorcli.color.lab import lab_to_rgb, rgb_to_lab
 from colorcli.color.resize import stretch_to_square
-from colorcli.errors import UsageError
+from colorcli.errors import ColorizeError, UsageError
 from colorcli.loader import LoadedMethod
 from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.methods.color2embed.augment import Augmentation, self_reference
@@ -28,7 +28,7 @@ from colorcli.methods.spec import MethodSpec
 from colorcli.metrics.colourfulness import GRAY, colourfulness
 from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.ssim import ssim
-from colorcli.train.listing import PHOTO_ENDINGS
+from colorcli.train.listing import is_photo
 
 SIDE = 256  # pixels, the papers' protocol
 _SELF_REFERENCE = Augmentation(turn=False)  # as training validates: section 3.2 without section 4.1's turns
@@ -48,22 +48,29 @@ class Row:
 
 
 def photographs(folder: Path | None, limit: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """Name and (1, 3, 256, 256) uint8 RGB of each photo of a folder, or of scikit-image's wheel; stretched bicubic."""
+    """Name and (1, 3, 256, 256) uint8 RGB of each photo of a folder, or of scikit-image's wheel; stretched bicubic.
+
+    A folder's photos are those that training would take. Errors: UsageError for one that cannot be read.
+    """
     if folder is None:
         for name in PHOTOGRAPHS[: limit or None]:
             yield name, _squared(Image.fromarray(photograph(name)))
         return
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS)
+    paths = sorted(path for path in folder.rglob("*") if is_photo(path.name))
     for path in paths[: limit or None]:
-        try:
-            with Image.open(path) as picture:
-                yield path.relative_to(folder).as_posix(), _squared(picture)
-        except OSError as error:
-            raise UsageError(f"{path} is not a readable photo: {error}") from error
+        yield path.relative_to(folder).as_posix(), _squared(_opened(path))
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise UsageError(f"{path} is not a readable photo: {str(error) or type(error).__name__}") from error
 
 
 def _squared(picture: Image.Image) -> Tensor:
-    rgb = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)  # (h, w, 3) -> (3, h, w)
+    rgb = torch.from_numpy(np.array(picture)).permute(2, 0, 1)  # (h, w, 3) -> (3, h, w)
     return stretch_to_square(rgb, SIDE).to(torch.uint8)
 
 
@@ -82,7 +89,8 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
 
     The method's chroma takes the product's way to the photo: guided by lightness, kept inside the gamut.
     flat tint knows the truth: every pixel gets the photo's own mean ab. The reference, where one is needed, is as
-    `protocol` says. Fewer than two photos raise UsageError.
+    `protocol` says. Errors: UsageError for fewer than two photos and for one that cannot be read; ColorizeError for
+    colour that is not finite.
     """
     side = size or method.size
     figures: dict[str, list[tuple[float, float, float]]] = {}
@@ -113,11 +121,18 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
 
 def _chroma(method: LoadedMethod, small: Tensor, truth: Tensor, name: str) -> Tensor:
     """(1, 1, side, side) CIE L -> (1, 2, side, side) CIE ab, on the CPU. truth: (1, 3, 256, 256) uint8; its name."""
+    predicted = _predicted(method, small, truth, name).cpu()
+    if not bool(torch.isfinite(predicted).all()):
+        raise ColorizeError(f"{name}: the network gave non-finite colour; try --precision fp32")
+    return predicted
+
+
+def _predicted(method: LoadedMethod, small: Tensor, truth: Tensor, name: str) -> Tensor:
     if method.embed is None:
-        return method.predict(small).cpu()
+        return method.predict(small)
     seed = zlib.crc32(os.fsencode(PurePosixPath(name).name))  # not its place among the photos: --limit moves nothing
     reference = self_reference(truth.float() / 255, torch.tensor([seed]), _SELF_REFERENCE)
-    return method.predict(small, method.embed(reference)).cpu()
+    return method.predict(small, method.embed(reference))
 
 
 def _row(name: str, values: list[tuple[float, float, float]]) -> Row:

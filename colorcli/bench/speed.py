@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from colorcli import __version__
 from colorcli.bench.memory import peak_memory
 from colorcli.bench.network import NetworkSpeed, speeds
+from colorcli.bench.setting import Setting, setting_of
 from colorcli.bench.stream import StreamSpeed, stream_speed
-from colorcli.devices import PRECISIONS, describe
 from colorcli.loader import LoadedMethod
 from colorcli.run.local import Engine
 from colorcli.run.session import Request
@@ -21,7 +19,6 @@ from colorcli.run.session import Request
 SIDES = (256, 512, 1024)  # pixels
 _PHOTOS = {"cpu": 16}  # in a round of the stream
 _PHOTOS_ELSEWHERE = 256
-_NAMES = {dtype: name for name, dtype in PRECISIONS.items()}
 _COUNTED = {
     "cpu": "all that a fresh process holds which loads the weights and asks once",
     "cuda": "what torch allocates on the GPU, with the weights",
@@ -32,13 +29,8 @@ _COUNTED = {
 class SpeedTable:
     """What was measured, on what, and what was not."""
 
-    method: str
-    variant: str | None
-    weights: str  # sha256
-    device: str
+    setting: Setting
     threads: int  # that the network alone has, on a CPU
-    precision: str
-    versions: dict[str, str]
     peak: str  # what peak memory counts
     size: int  # side of the network's input in the stream, pixels
     photos: int  # in a round of the stream
@@ -60,8 +52,8 @@ def measure_speed(
     weights: the file that `loaded` came from, None for the shipped ones. photos: in a round of the stream; 0 for 16 on
     a CPU and 256 elsewhere. say: told what is being measured. Errors: those of `speeds` and `stream_speed`.
     """
-    device, precision = loaded.device, _NAMES[loaded.dtype]
-    threads, name = torch.get_num_threads(), describe(device)  # the engine sets its own afterwards
+    setting, threads = setting_of(loaded), torch.get_num_threads()  # the engine sets its own threads afterwards
+    device, precision = loaded.device, setting.precision
     photos = photos or _PHOTOS.get(device.type, _PHOTOS_ELSEWHERE)
     left_out: list[str] = []
 
@@ -77,13 +69,8 @@ def measure_speed(
         say(f"end to end, {photos} photos of {side} px")
         streamed.append(stream_speed(_request(loaded, weights, precision), side, photos))
     return SpeedTable(
-        method=loaded.spec.name,
-        variant=loaded.description.get("variant"),
-        weights=loaded.sha256,
-        device=name,
+        setting=setting,
         threads=threads,
-        precision=precision,
-        versions={"colorize": __version__, "torch": torch.__version__, "python": platform.python_version()},
         peak=_COUNTED.get(device.type, "unknown on this device"),
         size=loaded.size,
         photos=photos,

@@ -26,12 +26,15 @@ class Entry:
 
 
 def read_manifest(path: Path) -> tuple[Entry, ...]:
-    """The entries of a manifest; WeightsError if it is missing or malformed."""
+    """The entries of a manifest; WeightsError if it is missing, malformed or cannot be read."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("weights", [])
         return tuple(Entry(**table) for table in tables)
     except FileNotFoundError:
         raise WeightsError(f"the weights' manifest is missing: {path}; install colorize again") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise WeightsError(f"the weights' manifest {path} cannot be read ({reason}); check its permissions") from None
     except (tomllib.TOMLDecodeError, TypeError, UnicodeDecodeError) as error:
         raise WeightsError(f"the weights' manifest {path} is damaged ({error}); install colorize again") from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from colorcli.checkpoints.manifest import Entry, read_manifest
@@ -43,14 +45,31 @@ def path_of(entry: Entry) -> Path:
     return shipped_folder("weights") / entry.file
 
 
+def digest(path: Path) -> str:
+    """The sha256 of a weights file, hexadecimal; WeightsError where it cannot be read."""
+    with _readable(path):
+        return sha256_of(path)
+
+
 def verify(entry: Entry) -> Path:
-    """The place of a shipped file whose size and sha256 are right; WeightsError where they are not."""
+    """The place of a shipped file whose size and sha256 are right; WeightsError where they are not or unreadable."""
     path = path_of(entry)
-    if not path.is_file():
+    with _readable(path):
+        size = path.stat().st_size if path.is_file() else None
+    if size is None:
         raise WeightsError(f"the weights {path} are missing; {_MEND}")
-    if path.stat().st_size != entry.bytes:
-        raise WeightsError(f"{path} has {path.stat().st_size} bytes, the manifest says {entry.bytes}; {_MEND}")
-    found = sha256_of(path)
+    if size != entry.bytes:
+        raise WeightsError(f"{path} has {size} bytes, the manifest says {entry.bytes}; {_MEND}")
+    found = digest(path)
     if found != entry.sha256:
         raise WeightsError(f"{path} is damaged: sha256 {found[:12]}..., expected {entry.sha256[:12]}...; {_MEND}")
     return path
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise WeightsError(f"the weights {path} cannot be read ({reason}); check their permissions") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 
 import typer
 
@@ -43,5 +45,7 @@ def _colorize(
 
 def main() -> None:
     """The `colorize` command."""
+    if sys.stderr is None:  # `2>&-`: the first file to be opened must not take its place
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     logging.getLogger("pyvips").setLevel(logging.ERROR)  # what matters of a file is a note or a failure, by its name
     app()

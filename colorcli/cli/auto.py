@@ -9,11 +9,11 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.colouring import check_ranges, colour
-from colorcli.cli.console import reports_errors
+from colorcli.cli.console import resumes
 from colorcli.media.formats import MAX_PIXELS
 
 
-@reports_errors
+@resumes()
 def auto(
     inputs: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="INPUT")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results; the input's tree is mirrored.")],

@@ -16,6 +16,7 @@ from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
     from colorcli.bench.pairs import Likeness
+    from colorcli.bench.setting import Setting
     from colorcli.loader import LoadedMethod
 
 _QUALITY, _SPEED = "quality", "speed"
@@ -86,13 +87,17 @@ def bench(
 
 def _quality(loaded: LoadedMethod, data: Path | None, size: int, limit: int, as_json: bool) -> None:
     from colorcli.bench.quality import SIDE, measure, protocol
+    from colorcli.bench.setting import setting_of
 
+    setting = setting_of(loaded)
     rows, gray = measure(loaded, data, size=size, limit=limit)
     seen, given = size or loaded.size, protocol(loaded.spec)
     if as_json:
-        _tell({"protocol": given, "side": SIDE, "size": seen, "gray at source": gray, "rows": [*map(asdict, rows)]})
+        figures = {"protocol": given, "side": SIDE, "size": seen, "gray at source": gray, "rows": [*map(asdict, rows)]}
+        _tell({**asdict(setting), **figures})
         return
     typer.echo(f"protocol: {given}")
+    _print_setting(setting)
     typer.echo(
         f"{rows[0].photos} photos at {SIDE}x{SIDE}, network at {seen} px, 8-bit sRGB; "
         f"{len(gray)} gray at source left out"
@@ -106,8 +111,10 @@ def _quality(loaded: LoadedMethod, data: Path | None, size: int, limit: int, as_
 
 def _pairs(loaded: LoadedMethod, file: Path, size: int, limit: int, as_json: bool) -> None:
     from colorcli.bench.pairs import SIDE, compare, read_pairs
+    from colorcli.bench.setting import setting_of
     from colorcli.metrics.histogram import BIN
 
+    setting = setting_of(loaded)
     pairs = read_pairs(file, limit)
     compared = compare(loaded, pairs, size=size)
     given = "exemplar, given pairs (every target after every reference)"
@@ -115,6 +122,7 @@ def _pairs(loaded: LoadedMethod, file: Path, size: int, limit: int, as_json: boo
     if as_json:
         _tell(
             {
+                **asdict(setting),
                 "protocol": given,
                 "similarity": f"intersection of ab histograms, bins of {BIN} units",
                 "side": SIDE,
@@ -130,6 +138,7 @@ def _pairs(loaded: LoadedMethod, file: Path, size: int, limit: int, as_json: boo
         )
         return
     typer.echo(f"protocol: {given}")
+    _print_setting(setting)
     typer.echo(
         f"{len(pairs.own)} pairs of {len(targets)} targets and {len(references)} references, about {SIDE}x{SIDE} px, "
         f"network at {size or loaded.size} px"
@@ -158,10 +167,11 @@ def _speed(loaded: LoadedMethod, weights: Path | None, size: int, limit: int, as
 
     table = measure_speed(loaded, weights, (size,) if size else SIDES, limit, say)
     if as_json:
-        _tell(asdict(table))
+        figures = asdict(table)
+        _tell({**figures.pop("setting"), **figures})
         return
-    engine, versions = table.engine, ", ".join(f"{name} {version}" for name, version in table.versions.items())
-    typer.echo(f"{table.method} on {table.device}, {table.precision}; {versions}")
+    engine = table.engine
+    _print_setting(table.setting)
     typer.echo("times: median of the rounds (quartiles); the first call and loading the weights are not counted")
     typer.echo("batches grow 1, 2, 4, 8, 16 while photos/s do; the first and the best are shown (one row: the same)")
     typer.echo(f"peak memory: {table.peak}")
@@ -185,6 +195,10 @@ def _speed(loaded: LoadedMethod, weights: Path | None, size: int, limit: int, as
     for stream in table.streamed:
         rate = stream.rate
         typer.echo(f"{stream.side:>6}{rate.rounds:>8}{rate.median:>10.2f}{f'{rate.low:.2f}..{rate.high:.2f}':>18}")
+
+
+def _print_setting(setting: Setting) -> None:
+    typer.echo(printable(setting.line()))
 
 
 def _tell(answer: dict[str, Any]) -> None:

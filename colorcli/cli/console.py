@@ -33,7 +33,15 @@ def say(text: str) -> None:
 
 def reports_errors(command: C) -> C:
     """Turn our errors into one line on stderr and their exit code; the traceback only with -vv."""
+    return _reporting(command, "interrupted")
 
+
+def resumes(how: str = "the same command goes on where it stopped") -> Callable[[C], C]:
+    """`reports_errors` for a command that goes on after an interruption. how: what a person does for that."""
+    return lambda command: _reporting(command, f"interrupted; {how}")
+
+
+def _reporting(command: C, interrupted: str) -> C:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -44,7 +52,7 @@ def reports_errors(command: C) -> C:
             say(f"colorize: {error}")
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            say("colorize: interrupted; the same command goes on where it stopped (train: with --resume)")
+            say(f"colorize: {interrupted}")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # `colorize methods | head` is through; a command with an --out was cut off
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,12 +10,12 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.colouring import check_ranges, colour
-from colorcli.cli.console import reports_errors, say
+from colorcli.cli.console import resumes, say
 from colorcli.errors import UsageError
 from colorcli.media.formats import MAX_PIXELS
 
 
-@reports_errors
+@resumes()
 def exemplar(
     targets: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="TARGET")],
     ref: Annotated[

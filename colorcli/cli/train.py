@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.console import reports_errors
+from colorcli.cli.console import resumes
 from colorcli.cli.training_view import TrainingView
 
 
-@reports_errors
+@resumes("with --resume the same command goes on where it stopped")
 def train(
     method: Annotated[str, typer.Argument(help="See `colorize methods`; also backbone and pfanet.", metavar="METHOD")],
     data: Annotated[
@@ -47,7 +47,7 @@ def train(
     verbose: options.Verbose = 0,
 ) -> None:
     """Train a method. The run's folder keeps checkpoints, a log of JSON lines and the exported weights."""
-    del verbose  # read by reports_errors
+    del verbose  # read by resumes
     from colorcli.train.config import parse_assignments
     from colorcli.train.heap import keep_freed_memory
     from colorcli.train.session import TrainRequest, run_training

@@ -84,10 +84,11 @@ def import_(
         Path | None, typer.Option("-o", "--out", help="The new weights file. [default: METHOD-published.safetensors]")
     ] = None,
     licence: Annotated[str, typer.Option("--licence", help="Of the published weights.")] = "as published",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Turn a published checkpoint into a weights file for --weights. Nothing in it is executed."""
     from colorcli.loader import import_published
 
     target = out or Path(f"{method}-published.safetensors")
-    import_published(method, file, target, licence)
+    import_published(method, file, target, licence, overwrite=overwrite)
     typer.echo(printable(str(target)))

@@ -32,8 +32,11 @@ class Files:
 
 
 def is_photo(name: str) -> bool:
+    """Whether a path names a photo, by its ending. Hidden files (macOS' `._a.jpg`) and photos' sidecars are none."""
     path = PurePosixPath(name)
-    return path.suffix.lower() in PHOTO_ENDINGS and not path.name.lower().endswith(_NO_PHOTOS)
+    if path.name.startswith(".") or path.name.lower().endswith(_NO_PHOTOS):
+        return False
+    return path.suffix.lower() in PHOTO_ENDINGS
 
 
 def listed(source: str, damaged: list[str]) -> Files:

@@ -19,6 +19,7 @@ from colorcli.bench.pairs import Likeness, compare, likeness, read_pairs
 from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.loader import LoadedMethod
+from colorcli.media.places import sha256_of
 from colorcli.methods.registry import METHODS
 
 _TINTS = {"red.png": (30, 0), "blue.png": (0, -30), "green.png": (-30, 30)}  # CIE ab, middles of bins
@@ -150,6 +151,8 @@ def test_the_command(table: Path, colorize: Callable[..., Any], exemplar_weights
     """Oracle: the shapes that the table's text gives; the matrix' own column is the table of what was given."""
     arguments = ("bench", "quality", "-m", "color2embed", "--weights", exemplar_weights, "-d", "cpu", "--pairs", table)
     told = json.loads(colorize(*arguments, "--json").out)
+    assert (told["method"], told["weights"]) == ("color2embed", sha256_of(exemplar_weights))
+    assert told["device"].startswith("cpu (") and {"variant", "precision", "versions"} <= told.keys()
     assert told["targets"] == [f"target-{index}.png" for index in range(3)] and told["references"] == list(_TINTS)
     matrix, given, ranks = (np.array(told[name]) for name in ("matrix", "given", "ranks"))
     assert matrix.shape == given.shape == ranks.shape == (3, 3)
@@ -158,6 +161,7 @@ def test_the_command(table: Path, colorize: Callable[..., Any], exemplar_weights
     assert row["own"]["given"] == pytest.approx(np.diagonal(matrix).mean())
     assert row["every"]["rank"] == pytest.approx(ranks.mean()) and row["every"]["given"] == pytest.approx(given.mean())
     text = colorize(*arguments).out
+    assert text.splitlines()[1].startswith(f"Color2Embed, weights {told['weights'][:12]}, on {told['device']}, ")
     assert "given pairs" in text.splitlines()[0] and "3 pairs of 3 targets and 3 references" in text
     assert "2 is chance" in text and text.count("color2embed") == 2
 

@@ -17,10 +17,12 @@ from skimage.color import lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
+from colorcli import __version__
 from colorcli.bench.quality import measure, photographs
 from colorcli.color.lab import rgb_to_lab
-from colorcli.errors import UsageError
+from colorcli.errors import ColorizeError, UsageError
 from colorcli.loader import LoadedMethod
+from colorcli.media.places import sha256_of
 from colorcli.methods.color2embed.augment import Augmentation, self_reference
 from colorcli.methods.registry import METHODS
 
@@ -83,6 +85,70 @@ def test_fewer_than_two_colour_photos_are_refused(tmp_path: Path) -> None:
     Image.fromarray(skimage.data.astronaut()).save(tmp_path / "a.png")
     with pytest.raises(UsageError, match="at least two colour photos"):
         measure(_method(_no_colour), tmp_path)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_colour_that_is_not_finite_is_refused_by_name(folder: Path, value: float) -> None:
+    """Oracle: the contract: one such pixel in the second photo alone; what it scores would be no figure."""
+    calls: list[Tensor] = []
+
+    def predict(lightness: Tensor) -> Tensor:
+        calls.append(lightness)
+        chroma = _no_colour(lightness)
+        chroma[0, 1, 2, 3] = value if len(calls) == 2 else 0
+        return chroma
+
+    with pytest.raises(ColorizeError, match=r"^chelsea\.png: the network gave non-finite colour; try --precision fp32"):
+        measure(_method(predict), folder)
+
+
+def test_what_is_no_photo_is_not_measured(folder: Path) -> None:
+    """Oracle: media/places.py's sidecars, masks of training and macOS' files, none of them readable or all gray."""
+    (folder / "sub").mkdir()
+    for name in ("astronaut.hints.png", "astronaut.mask.png", "sub/astronaut.png.attention.png", "A.HINTS.PNG"):
+        (folder / name).write_bytes(b"no photo")
+    for name in ("chelsea.png.compare.jpg", "._chelsea.png", "sub/._a.jpg"):
+        (folder / name).write_bytes(b"no photo")
+    assert [name for name, _ in photographs(folder)] == ["astronaut.png", "chelsea.png"]
+
+
+def _broken_png(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"IDAT")  # the last of several: the header is sound
+    content[place : place + 4] = b"\0\0\0\0"  # no chunk's name
+    path.write_bytes(content)
+
+
+def _bomb(path: Path) -> None:
+    Image.new("L", (3000, 1000)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [(_broken_png, SyntaxError), (_bomb, Image.DecompressionBombError), (lambda path: path.write_bytes(b"?"), OSError)],
+)
+def test_a_photo_that_cannot_be_read_is_named(
+    folder: Path, damage: Callable[[Path], Any], error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: Pillow's own errors, of three families; the limit is lowered so that 3 megapixels are a bomb."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    damage(folder / "chelsea.png")
+    with pytest.raises(UsageError, match=r"chelsea\.png is not a readable photo: .") as caught:
+        list(photographs(folder))
+    assert isinstance(caught.value.__cause__, error)
+
+
+def test_the_answer_says_what_measured(folder: Path, colorize: Callable[..., Any], tiny_weights: Path) -> None:
+    """Oracle: the file's own sha256, its description in conftest, and the options; table and JSON say the same."""
+    arguments = ("bench", "--weights", tiny_weights, "-d", "cpu", "--precision", "fp32", "--data", folder)
+    told = json.loads(colorize(*arguments, "--json").out)
+    assert (told["method"], told["variant"], told["precision"]) == ("smsanet", "compact", "fp32")
+    assert told["weights"] == sha256_of(tiny_weights) and told["device"].startswith("cpu (")
+    assert told["versions"]["colorize"] == __version__ and told["versions"].keys() == {"colorize", "torch", "python"}
+    assert colorize(*arguments).out.splitlines()[1] == (
+        f"SMSANet compact, weights {told['weights'][:12]}, on {told['device']}, fp32; "
+        + ", ".join(f"{name} {version}" for name, version in told["versions"].items())
+    )
 
 
 def test_json_holds_only_what_json_knows(tiny_weights: Path, colorize: Callable[..., Any]) -> None:

@@ -24,6 +24,7 @@ from colorcli.bench.network import speeds
 from colorcli.bench.timing import Spread, repeated, spread
 from colorcli.errors import ColorizeError
 from colorcli.loader import LoadedMethod
+from colorcli.media.places import sha256_of
 from colorcli.methods.registry import METHODS
 
 
@@ -150,6 +151,7 @@ def test_the_command_with_a_reference(
     assert answer.code == 0, answer.err
     table = json.loads(answer.out)
     assert (table["method"], table["photos"], table["size"]) == ("color2embed", 3, 64)
+    assert table["weights"] == sha256_of(exemplar_weights) and table["device"].startswith("cpu (")
     assert table["versions"]["torch"] == torch.__version__ and table["threads"] == torch.get_num_threads()
     assert table["alone"][0]["batch"] == 1
     for row in table["alone"]:
@@ -168,7 +170,10 @@ def test_the_command_says_what_it_measured_and_what_not(
     answer = colorize("bench", "speed", "--weights", tiny_weights, "-d", "cpu", "--size", "32", "--limit", "2")
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()
-    assert lines[0].startswith("smsanet on cpu (") and f"torch {torch.__version__}" in lines[0]
+    assert (
+        lines[0].startswith(f"SMSANet compact, weights {sha256_of(tiny_weights)[:12]}, on cpu (")
+        and f"torch {torch.__version__}" in lines[0]
+    )
     assert "2 gray JPEGs" in lines[4] and "network at 64 px" in lines[4]
     assert lines[5].startswith("left out: ") and "32 px, batch 1: peak memory, no peak" in lines[5]
     first = next(line for line in lines if line.split()[:2] == ["32", "1"])

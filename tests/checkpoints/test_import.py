@@ -197,3 +197,22 @@ def test_method_without_a_published_layout(published: Path, tmp_path: Path) -> N
         UsageError, match="no published layout is known for smsanet; it is for: siggraph17, color2embed"
     ):
         import_published("smsanet", published, tmp_path / "out.safetensors", "?")
+
+
+def test_a_file_that_is_there_stays(published: Path, tmp_path: Path, colorize: Callable[..., Any]) -> None:
+    """Oracle: the bytes of both files: exit 2 unless --overwrite is given, and for the checkpoint itself also then."""
+    source, target = tmp_path / "p.pth", tmp_path / "mine.safetensors"
+    source.write_bytes(published.read_bytes())
+    target.write_bytes(b"mine")
+    (tmp_path / "link.pth").symlink_to(source)
+    arguments = ("weights", "import", "siggraph17", source, "-o")
+    answer = colorize(*arguments, target)
+    assert answer.code == 2 and "mine.safetensors is there already; --overwrite replaces it" in answer.err
+    assert target.read_bytes() == b"mine"
+    for itself in (source, tmp_path / "link.pth"):
+        for more in ([], ["--overwrite"]):
+            answer = colorize(*arguments, itself, *more)
+            assert answer.code == 2 and f"{itself.name} is the published checkpoint itself" in answer.err
+    assert source.read_bytes() == published.read_bytes() and (tmp_path / "link.pth").is_symlink()
+    assert colorize(*arguments, target, "--overwrite").code == 0
+    assert read_checkpoint(target).description["method"] == "siggraph17"

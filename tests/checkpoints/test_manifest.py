@@ -47,6 +47,13 @@ def test_empty_and_missing(tmp_path: Path) -> None:
         read_manifest(tmp_path / "gone.toml")
 
 
+def test_unreadable(tmp_path: Path) -> None:
+    """Oracle: the system's own reason: a folder in the manifest's place."""
+    (tmp_path / "manifest.toml").mkdir()
+    with pytest.raises(WeightsError, match=r"manifest\.toml cannot be read \(Is a directory\)"):
+        read_manifest(tmp_path / "manifest.toml")
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,22 @@ def test_upper_case_digest_is_another(entry: Entry) -> None:
     """Oracle: the manifest says lower-case hexadecimal; anything else is taken for damage, never for a match."""
     with pytest.raises(WeightsError, match="is damaged"):
         store.verify(dataclasses.replace(entry, sha256=entry.sha256.upper()))
+
+
+@pytest.mark.parametrize("call", ["is_file", "stat", "open"])
+def test_unreadable(entry: Entry, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the contract: a refusal by the system, simulated (root is refused nothing), is exit 4 by name."""
+    genuine = getattr(Path, call)
+
+    def refuse(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == entry.file:
+            raise PermissionError(13, "Permission denied")
+        return genuine(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, call, refuse)
+    with pytest.raises(WeightsError, match=r"one\.bin cannot be read \(Permission denied\)") as caught:
+        store.verify(entry)
+    assert caught.value.exit_code == 4
 
 
 def test_shipped_folders_are_found() -> None:

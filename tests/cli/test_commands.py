@@ -148,6 +148,46 @@ def test_weights_verify_of_an_empty_manifest(shipped: Path, colorize: Call) -> N
     assert doctor.code == 1 and any("BAD" in line and "lists none" in line for line in doctor.out.splitlines())
 
 
+def test_weights_that_cannot_be_read(
+    shipped: Path,
+    tiny_weights: Path,
+    photos: Path,
+    tmp_path: Path,
+    colorize: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Oracle: product.md: exit 4 of `verify`, which goes on to the second file, and of `auto`; doctor's screen."""
+    (entry,) = read_manifest(shipped / "manifest.toml")
+    write_manifest(shipped / "manifest.toml", [entry, replace(entry, file="z.safetensors", variant="paper")])
+    (shipped / "z.safetensors").write_bytes(tiny_weights.read_bytes())
+
+    def refuse(path: Path) -> str:
+        if path.name == entry.file:
+            raise OSError(5, "Input/output error")
+        return sha256_of(path)
+
+    monkeypatch.setattr(store, "sha256_of", refuse)
+    words = f"{entry.file} cannot be read (Input/output error)"
+    answer = colorize("weights", "verify")
+    assert answer.code == 4 and answer.out == "z.safetensors: whole\n" and words in answer.err
+    answer = colorize("auto", photos, "-o", tmp_path / "out", "-d", "cpu")
+    assert answer.code == 4 and words in answer.err and not (tmp_path / "out").exists()
+    answer = colorize("doctor")
+    assert answer.code == 1 and any("BAD" in line and words in line for line in answer.out.splitlines())
+
+
+def test_a_manifest_that_cannot_be_read(shipped: Path, photos: Path, tmp_path: Path, colorize: Call) -> None:
+    """Oracle: exit 4 with the system's reason, a folder being in its place; doctor shows its screen."""
+    (shipped / "manifest.toml").unlink()
+    (shipped / "manifest.toml").mkdir()
+    words = "manifest.toml cannot be read (Is a directory)"
+    for arguments in (("weights", "verify"), ("weights", "list"), ("auto", photos, "-o", tmp_path / "out")):
+        answer = colorize(*arguments)
+        assert answer.code == 4 and words in answer.err and answer.out == ""
+    answer = colorize("doctor")
+    assert answer.code == 1 and any("BAD" in line and words in line for line in answer.out.splitlines())
+
+
 def test_the_weights_of_this_tree_are_whole(colorize: Call) -> None:
     """Oracle: the manifest that ships: size and sha256 of every file in it."""
     answer = colorize("weights", "verify")

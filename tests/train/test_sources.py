@@ -108,7 +108,13 @@ def test_what_is_no_photo(tmp_path: Path, form: str) -> None:
     what is merely called alike is left."""
     photo = Path("a.jpg")
     beside = [hints_path(photo), comparison_path(photo), attention_path(photo), LEDGER.parent / "b.png"]
-    beside += [Path("a.mask.png"), Path("A.HINTS.PNG"), Path("sub") / LEDGER.parent / "deep" / "c.jpg", Path("d.txt")]
+    beside += [
+        Path("a.mask.png"),
+        Path("A.HINTS.PNG"),
+        Path("._a.jpg"),
+        Path("sub") / LEDGER.parent / "deep" / "c.jpg",
+        Path("d.txt"),
+    ]
     files = {path.as_posix(): b"" for path in [*beside, photo, Path("compare.jpg"), Path("hints.png")]}
     found = members(_source(tmp_path, form, dict(sorted(files.items()))), [])
     assert [m.name.removeprefix("s.tar/") for m in found] == ["a.jpg", "compare.jpg", "hints.png"]
