@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 from xml.dom import minidom
 from xml.parsers import expat
+from xml.sax import saxutils
 
 import pyvips
 
@@ -18,6 +20,7 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMLNS = "http://www.w3.org/2000/xmlns/"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMP = "http://ns.adobe.com/xap/1.0/"
+_XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 _TIFF = "http://ns.adobe.com/tiff/1.0/"
 _PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 _COLORIZE = "https://colorize.invalid/ns/1.0/"  # an identifier, not an address
@@ -29,6 +32,7 @@ _END = b'\n<?xpacket end="w"?>'
 _EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta>'
 _NEUTRAL = 72 / 25.4  # pixels per millimetre; EXIF 2.32, XResolution: 72 dpi where it is unknown
 _FILLED_IN = (1.0, 2.834, _NEUTRAL)  # by libvips: TIFF, WebP and others; PNG (a real 72 dpi is 2.835); JPEG
+_NAMED = 6  # things in one note
 _STALE = (  # fields of the source that no longer hold for the result
     "icc-profile-data",
     "jpeg-thumbnail-data",
@@ -119,6 +123,7 @@ def has_resolution(image: pyvips.Image) -> bool:
 def extend_xmp(packet: bytes | None, provenance: Provenance | None) -> tuple[bytes, bool]:
     """An XMP packet with the provenance added, the orientation reset and thumbnails dropped; all else in it is kept.
 
+    xmpNote:HasExtendedXMP is dropped too: it points to segments of a JPEG that results do not have.
     xmp:CreatorTool is only written where there is none: it names the first tool, often the scanner's.
     Returns the packet, and whether the given one was unreadable and was replaced.
     """
@@ -129,9 +134,37 @@ def extend_xmp(packet: bytes | None, provenance: Provenance | None) -> tuple[byt
     _replace_value(rdf, _PHOTOSHOP, "ColorMode", "3")  # RGB
     for node in _values(rdf, _XMP, "Thumbnails"):  # of the gray picture
         _drop(node)
+    for node in _values(rdf, _XMP_NOTE, "HasExtendedXMP"):
+        _drop(node)
     if provenance is not None:
         _add_provenance(document, rdf, provenance)
-    return _START + cast(minidom.Element, document.documentElement).toxml("utf-8").removeprefix(b"\n") + _END, damaged
+    written: list[str] = []
+    _write(cast(minidom.Element, document.documentElement), written)
+    return _START + "".join(written).encode() + _END, damaged
+
+
+def listed(names: Collection[str]) -> str:
+    """Names as a note has them: the first six in order, and how many more there are."""
+    first = ", ".join(sorted(names)[:_NAMED])
+    return first if len(names) <= _NAMED else f"{first} and {len(names) - _NAMED} more"
+
+
+def _write(node: minidom.Node, written: list[str]) -> None:
+    """Append a node's XML. Unlike minidom's own writer (Python 3.11) it escapes line ends, so that they stay."""
+    if isinstance(node, minidom.Element):
+        attributes = "".join(f" {name}={saxutils.quoteattr(value)}" for name, value in node.attributes.items())
+        written.append(f"<{node.tagName}{attributes}")
+        if not node.childNodes:
+            written.append("/>")
+            return
+        written.append(">")
+        for child in node.childNodes:
+            _write(child, written)
+        written.append(f"</{node.tagName}>")
+    elif node.nodeType == minidom.Node.TEXT_NODE:
+        written.append(saxutils.escape(cast(minidom.Text, node).data, {"\r": "&#13;"}))
+    else:  # a comment, an instruction, CDATA
+        written.append(node.toxml())
 
 
 def _add_provenance(document: minidom.Document, rdf: minidom.Element, provenance: Provenance) -> None:
@@ -173,7 +206,7 @@ def _parse(packet: bytes | None) -> tuple[minidom.Document, bool]:
         document = minidom.parseString(packet)
         if document.getElementsByTagNameNS(_RDF, "RDF"):
             return document, False
-    except (expat.ExpatError, ValueError, LookupError):
+    except (expat.ExpatError, ValueError, LookupError, RecursionError):
         pass
     return minidom.parseString(_EMPTY), True
 

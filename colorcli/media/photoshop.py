@@ -1,7 +1,7 @@
 """Photoshop's image resources, where a photo's IPTC description stands: kept, without the picture as it was when gray.
 
-A JPEG file has one block of them, and IPTC is one of the resources; a TIFF file has IPTC in a tag of its own, and the
-resources in another. Source: Adobe Photoshop File Formats Specification, Image Resource Blocks.
+A JPEG file has one block of them, in one or more segments, and IPTC is one of the resources; a TIFF file has IPTC in a
+tag of its own, and the resources in another. Source: Adobe Photoshop File Formats Specification, Image Resource Blocks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyvips
 
-_MARK = b"Photoshop 3.0\0"  # what a JPEG's block starts with
+MARK = b"Photoshop 3.0\0"  # what each segment of a JPEG's block starts with
 _IPTC_NAA = 0x0404
 _STALE = frozenset({0x0409, 0x040C, 0x040F})  # thumbnails of Photoshop 4.0 and 5.0, ICC profile
 _KINDS = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
@@ -51,7 +51,7 @@ def keep_resources(image: pyvips.Image, saver: str) -> tuple[pyvips.Image, tuple
         if len(packed) > _LONGEST_SEGMENT:
             notes.append("the source's IPTC was left out: it does not fit into JPEG, --format tiff keeps it")
         elif packed:
-            result.set_type(pyvips.GValue.blob_type, "iptc-data", _MARK + packed)
+            result.set_type(pyvips.GValue.blob_type, "iptc-data", MARK + packed)
     elif saver == "tiffsave":
         if iptc:
             # libvips 8.18 takes the length for one of four-byte numbers, and writes the first quarter as bytes.
@@ -65,13 +65,14 @@ def keep_resources(image: pyvips.Image, saver: str) -> tuple[pyvips.Image, tuple
 
 def _parse(iptc: bytes, packed: bytes) -> tuple[bytes, list[_Resource], bool]:
     """IPTC itself, the resources that hold for the result, and whether all could be read."""
-    if iptc.startswith(_MARK):
-        iptc, packed = b"", iptc.removeprefix(_MARK) + packed
+    if iptc.startswith(MARK):
+        iptc, packed = b"", iptc.removeprefix(MARK) + packed
     elif iptc[3:4] == b"\x1c" != iptc[:1]:  # a tag of numbers, in the other byte order: every data set starts with 1C
         iptc = struct.pack(f"<{len(iptc) // 4}I", *struct.unpack_from(f">{len(iptc) // 4}I", iptc))
     resources, whole = _resources(packed)
     if not iptc:
-        iptc = next((resource.data for resource in resources if resource.number == _IPTC_NAA), b"")
+        described = dict.fromkeys(resource.data for resource in resources if resource.number == _IPTC_NAA)
+        iptc = b"".join(described)  # a JPEG's several segments may have one each
     return iptc, [resource for resource in resources if resource.number not in _STALE], whole
 
 

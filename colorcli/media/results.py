@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
 from colorcli.media.formats import Format, format_of
+from colorcli.media.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
 from colorcli.media.lightness import lightness_of, standard_rgb
-from colorcli.media.metadata import Provenance, describe_result, has_resolution
+from colorcli.media.metadata import Provenance, describe_result, extend_xmp, has_resolution, listed
 from colorcli.media.other_formats import write_other
 from colorcli.media.photos import source_bands, thumbnail
 from colorcli.media.photoshop import keep_resources
@@ -30,7 +30,6 @@ _COMPARE_WIDTH = 2000  # pixels, both pictures together
 _COMPARE_GAP = 8  # white pixels between them
 _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
 _LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned
-_NAMED = 6  # tags in one note
 _HELD_IN_MEMORY = 100_000_000  # bytes; while a photo of more than 50 megapixels is turned, it lies on disk
 
 
@@ -65,6 +64,7 @@ def write_result(
     """
     source = open_source(job.source, max_pixels=0)  # judged when it was read
     header, orientation, notes = source.header, source.orientation, list(source.notes)
+    inscriptions = read_inscriptions(job.source)
     exif, unreadable = _exif_of(source)
     notes += _unreadable_exif(unreadable)
     format = target_format(job.target, header)
@@ -78,6 +78,7 @@ def write_result(
         chroma = np.float32(options.saturation)
         image = recombine(lightness, slope * chroma, offset * chroma, gamut, bits)
         image = _join_alpha(image, alpha, header.bits, bits, format, notes)
+        image = complete(image, inscriptions)
         image, left_out = describe_result(image, orientation, options.provenance, exif, format.longest_xmp)
         notes += left_out
         image, left_out = keep_resources(image, format.saver)
@@ -85,11 +86,15 @@ def write_result(
         if options.provenance is not None and not format.metadata:
             notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
         with whole_files(*results_of(job.target, options.compare)) as (part, *comparison):
+            packet = None
+            if format.saver == "pngsave":
+                image, packet = without_texts(image)
             _encode(image, part, format, job.target.suffix.lower(), options)
+            notes += keep_inscriptions(inscriptions, part, format.saver, packet)
             if exif is not None:
                 notes += _keep_exif(exif, part, format)
             if comparison:
-                _write_comparison(job.source, header, part, comparison[0])
+                _write_comparison(job.source, header, part, comparison[0], options.provenance)
     except VIPS_ERRORS as error:
         held = held_path(job.target)
         paths = (job.source, held, part_path(job.target), part_path(comparison_path(job.target)))
@@ -201,20 +206,17 @@ def _keep_exif(exif: bytes, written: Path, format: Format) -> list[str]:
     if wanted and found is None:
         return [*notes, f"the source's EXIF was left out: it does not fit into {format.name}, --format tiff keeps it"]
     if found is not None and (missing := set(wanted) - set(described(found))):
-        notes.append(f"EXIF tags were left out, --format tiff keeps them: {_listed(missing)}")
+        notes.append(f"EXIF tags were left out, --format tiff keeps them: {listed(missing)}")
     return notes
 
 
 def _unreadable_exif(names: tuple[str, ...]) -> list[str]:
-    return [f"EXIF tags that are damaged or too long were left out: {_listed(names)}"] if names else []
+    return [f"EXIF tags that are damaged or too long were left out: {listed(names)}"] if names else []
 
 
-def _listed(names: Collection[str]) -> str:
-    first = ", ".join(sorted(names)[:_NAMED])
-    return first if len(names) <= _NAMED else f"{first} and {len(names) - _NAMED} more"
-
-
-def _write_comparison(source: Path, header: PhotoHeader, result: Path, part: Path) -> None:
+def _write_comparison(
+    source: Path, header: PhotoHeader, result: Path, part: Path, provenance: Provenance | None
+) -> None:
     width = min(header.width, (_COMPARE_WIDTH - _COMPARE_GAP) // 2)
     height = max(1, round(header.height * width / header.width))
     if height > 65_500:  # JPEG's limit: a strip
@@ -231,4 +233,8 @@ def _write_comparison(source: Path, header: PhotoHeader, result: Path, part: Pat
             rgb = rgb.bandjoin(alpha).flatten(background=[255, 255, 255])
         pictures.append(rgb)
     joined = pictures[0].join(pictures[1], "horizontal", shim=_COMPARE_GAP, background=[255, 255, 255])
-    joined.jpegsave(os.fsencode(part), Q=90, keep="none", profile="srgb")
+    keep = "none"
+    if provenance is not None:
+        joined, keep = joined.copy(), "xmp"
+        joined.set_type(pyvips.GValue.blob_type, "xmp-data", extend_xmp(None, provenance)[0])
+    joined.jpegsave(os.fsencode(part), Q=90, keep=keep, profile="srgb")

@@ -435,6 +435,20 @@ def test_comparison(gray_png: Path, write: Write, camera: NDArray[np.uint8]) -> 
     assert np.abs(pair[:, -512:, 0] - pair[:, -512:, 2]).mean() > 20
 
 
+def test_comparison_says_that_its_colour_is_synthetic(tmp_path: Path, write: Write, camera: NDArray[np.uint8]) -> None:
+    """Oracle: ElementTree finds IPTC's term and nothing of the source's; none of it where provenance is off."""
+    Image.fromarray(camera).save(tmp_path / "x.jpg", xmp=_PACKET)
+    target, _ = write(tmp_path / "x.jpg", compare=True, provenance=PROVENANCE)
+    with Image.open(comparison_path(target)) as picture:
+        packet = picture.info["xmp"]
+        assert "exif" not in picture.info and "icc_profile" in picture.info
+    assert [node.text for node in ElementTree.fromstring(packet).iter(_IPTC)] == [DIGITAL_SOURCE_TYPE]
+    assert b"x-default" not in packet
+    target, _ = write(tmp_path / "x.jpg", compare=True)
+    with Image.open(comparison_path(target)) as picture:
+        assert "xmp" not in picture.info
+
+
 @pytest.mark.parametrize("size", [(5000, 40), (1, 1), (1, 3000)])
 def test_comparison_of_odd_shapes(size: tuple[int, int], tmp_path: Path, write: Write) -> None:
     """Oracle: the contract: at most 2000 pixels wide, result of the source's size."""

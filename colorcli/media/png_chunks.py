@@ -1,0 +1,96 @@
+"""The text chunks of PNG files, read and written as they stand: libvips takes all text for Latin-1, and compresses it.
+
+Source: PNG specification, third edition, 5.3 (chunks) and 11.3.3 (text); for XMP: XMP part 3, 1.1.5.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from colorcli.media.insertion import insert
+
+XMP = "XML:com.adobe.xmp"
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_HEADER_END = 33  # bytes: the signature, and IHDR, which is always first and 25 bytes long
+_LONGEST = 8_000_000  # bytes of all text together, and of an XMP packet when it is unpacked
+
+
+class TextChunk(NamedTuple):
+    """A text as it stands in the file."""
+
+    kind: bytes  # tEXt, zTXt or iTXt
+    data: bytes
+
+    @property
+    def keyword(self) -> str:
+        return self.data.partition(b"\0")[0].decode("latin-1")
+
+
+def read_texts(path: Path) -> tuple[tuple[TextChunk, ...], bool]:
+    """A PNG file's texts, before and behind its pixels, none of other files; and whether these are all.
+
+    Left out are those whose checksum is wrong, and those that bring all texts above 8 MB. Errors: OSError.
+    """
+    found: list[TextChunk] = []
+    left, whole = _LONGEST, True
+    with path.open("rb") as file:
+        if file.read(len(_SIGNATURE)) != _SIGNATURE:
+            return (), True
+        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+            length, kind = struct.unpack(">I4s", head)
+            if kind not in _TEXTS or length > left:
+                whole = whole and kind not in _TEXTS
+                file.seek(length + 4, os.SEEK_CUR)  # the data and its checksum
+                continue
+            chunk = TextChunk(kind, file.read(length))
+            if file.read(4) == _checksum(chunk):
+                found.append(chunk)
+                left -= length
+            else:
+                whole = False
+    return tuple(found), whole
+
+
+def xmp_of(chunk: TextChunk) -> bytes | None:
+    """The XMP packet in a chunk; None where it holds another text, cannot be unpacked, or is longer than 8 MB."""
+    if chunk.keyword != XMP:
+        return None
+    text, packed = chunk.data[len(XMP) + 1 :], chunk.kind == b"zTXt"
+    if packed:
+        text = text[1:]  # the method
+    elif chunk.kind == b"iTXt":
+        packed = text[:1] == b"\1"
+        text = text[2:].split(b"\0", 2)[-1]  # behind the method, the language and the keyword in it
+    if not packed:
+        return text
+    try:
+        unpacking = zlib.decompressobj()
+        text = unpacking.decompress(text, _LONGEST)
+    except zlib.error:
+        return None
+    return text if unpacking.eof else None
+
+
+def international_text(keyword: str, text: str) -> TextChunk:
+    """An uncompressed text in UTF-8, its language not said."""
+    plain = text.replace("\0", "").encode()
+    return TextChunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + plain)
+
+
+def add_texts(path: Path, chunks: Iterable[TextChunk]) -> None:
+    """Put texts into a PNG file, before its pixels: behind them many readers pass over text. Errors: OSError."""
+    packed = b"".join(
+        struct.pack(">I4s", len(chunk.data), chunk.kind) + chunk.data + _checksum(chunk) for chunk in chunks
+    )
+    if packed:
+        insert(path, _HEADER_END, packed)
+
+
+def _checksum(chunk: TextChunk) -> bytes:
+    return struct.pack(">I", zlib.crc32(chunk.kind + chunk.data))
