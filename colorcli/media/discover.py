@@ -15,8 +15,8 @@ from colorcli.items import Failure, Job
 from colorcli.media.beside import is_result_beside, kind_beside_photos
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS
 from colorcli.media.places import HINTS, LEDGER
-from colorcli.media.sidecars import Sidecars
-from colorcli.media.targets import STAGE, Found, Versions, make_jobs, one_version
+from colorcli.media.sidecars import Sidecars, folded
+from colorcli.media.targets import STAGE, Found, Versions, identity, make_jobs, one_version
 
 UNUSED_HINTS = "colour hints, but no photo of that name"  # why a sidecar is in `Discovery.skipped`
 REFERENCE = "a reference"  # why a photo is
@@ -154,7 +154,7 @@ def _expand(inputs: Sequence[str], search: _Search) -> Iterator[_Input]:
             yield from _matches(text, search)
             continue
         path = Path(text)
-        is_out = _is_folder(path) and os.path.realpath(path) == search.out
+        is_out = text in inside and _is_folder(path) and identity(path) == identity(Path(search.out or ""))
         if text in passed_over:
             search.skip(str(path), "the output folder" if is_out else _IN_OUTPUT)
         elif is_out:
@@ -199,7 +199,11 @@ def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
 
 
 def _is_inside(path: Path, out: str | None) -> bool:
-    return out is not None and Path(os.path.realpath(path)).is_relative_to(out)
+    """Whether the path is `out` or lies below it, in whatever case it is written where the file system folds case."""
+    if out is None:
+        return False
+    above = Path(*Path(os.path.realpath(path)).parts[: len(Path(out).parts)])
+    return str(above) == out or (folded(str(above)) == folded(out) and identity(above) == identity(Path(out)))
 
 
 def _is_output(folder: Path) -> bool:

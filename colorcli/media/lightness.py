@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyvips
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 _LUMINANCE = (0.212671, 0.715160, 0.072169)  # linear sRGB -> Y, IEC 61966-2-1, the digits scikit-image uses
 _STEPS = 65_535  # luminance is looked up in this many steps: at black one is 0.014 L, a tenth of an 8-bit step
+# Relative colorimetric with black point compensation is what browsers and Photoshop do.
+_TRANSFORM: dict[str, Any] = {"intent": "relative", "black_point_compensation": True, "depth": 16}
+_SRGB_TOLERANCE = 257  # of 65535, one 8-bit step: profiles of sRGB round their curves and primaries
 
 
 def lightness_of(image: pyvips.Image, color_bands: int) -> pyvips.Image:
@@ -36,15 +39,13 @@ def standard_rgb(color: pyvips.Image) -> pyvips.Image:
     """
     cmyk = color.interpretation == "cmyk"
     profile = _usable_profile(color)
-    if not cmyk and (profile is None or _is_srgb(profile)):
+    if not cmyk and (profile is None or (color.bands == 3 and _is_srgb(profile))):
         return color
     fallback = "cmyk" if cmyk else "srgb"
-    # Relative colorimetric with black point compensation is what browsers and Photoshop do.
-    options = {"intent": "relative", "black_point_compensation": True, "depth": 16}
     try:
-        return color.icc_transform("srgb", embedded=True, input_profile=fallback, **options)
+        return color.icc_transform("srgb", embedded=True, input_profile=fallback, **_TRANSFORM)
     except pyvips.Error:  # a damaged profile
-        return color.icc_transform("srgb", input_profile=fallback, **options) if cmyk else color
+        return color.icc_transform("srgb", input_profile=fallback, **_TRANSFORM) if cmyk else color
 
 
 def _gray_table(gray: pyvips.Image) -> pyvips.Image:
@@ -105,13 +106,18 @@ def _usable_profile(color: pyvips.Image) -> bytes | None:
     return profile if len(profile) > 132 and profile[16:20] == space else None
 
 
+@lru_cache(maxsize=16)
 def _is_srgb(profile: bytes) -> bool:
-    """Whether the profile calls itself sRGB in its description tag (ICC.1:2010, 9.2.41)."""
-    (count,) = struct.unpack_from(">I", profile, 128)
-    for index in range(min(count, 100)):
-        entry = profile[132 + 12 * index : 144 + 12 * index]
-        if len(entry) == 12 and entry[:4] == b"desc":
-            offset, size = struct.unpack(">II", entry[4:])
-            text = profile[offset : offset + size].replace(b"\0", b"").lower()  # version 4 writes UTF-16
-            return b"srgb" in text and b"linear" not in text
-    return False
+    """Whether an RGB profile means sRGB, whatever it calls itself: grays and colours come out as they went in.
+
+    A damaged one does: it is as if it were not there.
+    """
+    levels = np.array([0, 8, 32, 64, 128, 192, 255], dtype=np.uint8)
+    colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    image = pyvips.Image.new_from_array(colors, interpretation="srgb").copy()
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    try:
+        found = image.icc_transform("srgb", embedded=True, input_profile="srgb", **_TRANSFORM).numpy()
+    except pyvips.Error:
+        return True
+    return bool(np.abs(found.astype(int) - colors.astype(int) * 257).max() <= _SRGB_TOLERANCE)

@@ -79,10 +79,24 @@ def thumbnail(source: Source, width: int, height: int) -> pyvips.Image:
 
     CMYK comes back as sRGB; other colour stays in the photo's own profile. 8 bits. Errors: pyvips.Error.
     """
+    if source.color_bands == 4:
+        return _cmyk_thumbnail(source, width, height)
     name = os.fsencode(source.path)
-    if source.native and _is_utf8(name):
+    if source.native and source.as_stored and _is_utf8(name):
         return pyvips.Image.thumbnail(name, width, height=height, size="force", fail_on="truncated")
     return source.image.thumbnail_image(width, height=height, size="force")
+
+
+def _cmyk_thumbnail(source: Source, width: int, height: int) -> pyvips.Image:
+    """Shrunk as it is and then converted as the result is; libvips' own thumbnail lets black be gray."""
+    image = source.image
+    across, down = (height, width) if source.orientation >= 5 else (width, height)
+    small = image.resize(across / image.width, vscale=down / image.height).copy_memory().autorot()
+    color = standard_rgb(small.extract_band(0, n=4)).colourspace("srgb")
+    if not source.header.alpha:
+        return color
+    alpha = small.extract_band(4)
+    return color.bandjoin((alpha >> 8 if source.header.bits == 16 else alpha).cast("uchar"))
 
 
 def _is_utf8(name: bytes) -> bool:

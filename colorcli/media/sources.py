@@ -35,9 +35,13 @@ _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 # ImageWidth, ImageLength, BitsPerSample, Compression, PhotometricInterpretation, StripOffsets, SamplesPerPixel,
 # TileOffsets: TIFF 6.0
 _TIFF_LAYOUT = frozenset({256, 257, 258, 259, 262, 273, 277, 324})
+# Compression, PhotometricInterpretation, ExtraSamples, YCbCrSubSampling: TIFF 6.0
+_TIFF_COLORS = frozenset({259, 262, 338, 530})
+_YCBCR, _JPEG = (6,), ((6,), (7,))  # a photometric interpretation; compressions, old and new
 _DAMAGE = (
     *("premature", "truncated", "unexpected", "end of", "eof", "corrupt", "read error", "read gave", "short"),
     *("unable to parse image", "load error"),  # WebP, cut short or altered
+    *("broken data stream", "not enough image data"),  # Pillow: JPEG 2000, PNM
 )
 
 
@@ -51,6 +55,7 @@ class Source:
     orientation: int  # EXIF, 1..8
     color_bands: int  # 1 gray, 3 RGB, 4 CMYK; a further band is alpha
     native: bool  # read by libvips; otherwise by imageio, whole
+    as_stored: bool  # `image` has all bands that libvips reads from the file
     notes: tuple[str, ...] = ()
 
 
@@ -60,9 +65,11 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     max_pixels: width x height that is still opened; 0 is no limit.
     Errors: PhotoError for what is empty, unknown, too large, animated, of several pages, or of an unusual pixel type.
     """
-    name, image, native = _load(path, max_pixels)
-    _refuse_large(max_pixels, image.width, image.height)
-    notes = _judge_pages(path, name, image)
+    name, stored, native, notes = _load(path, max_pixels)
+    _refuse_large(max_pixels, stored.width, stored.height)
+    notes += _judge_pages(path, name, stored)
+    image, left_out = _without_foreign_bands(path, stored) if name == "TIFF" else (stored, ())
+    notes += left_out
     color_bands = _judge_bands(image)
     orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
     upright = (image.height, image.width) if orientation >= 5 else (image.width, image.height)
@@ -70,7 +77,8 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     alpha = image.bands == color_bands + 1
     kind = f"{_MODES[color_bands]}{'A' if alpha else ''} {bits}-bit"
     header = PhotoHeader(upright[0], upright[1], kind, bits, alpha)
-    return Source(path, header, image, orientation if 1 <= orientation <= 8 else 1, color_bands, native, notes)
+    orientation = orientation if 1 <= orientation <= 8 else 1
+    return Source(path, header, image, orientation, color_bands, native, image.bands == stored.bands, notes)
 
 
 def without_paths(error: Exception, *paths: Path) -> str:
@@ -98,7 +106,8 @@ def plain_reason(error: Exception, *paths: Path) -> str:
     return f"it cannot be processed ({detail}); expected an intact photo, try saving it again as PNG or TIFF"
 
 
-def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
+def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool, tuple[str, ...]]:
+    """The format's name where libvips reads it, the image, whether libvips reads it, and notes."""
     try:
         if path.stat().st_size == 0:
             raise PhotoError("the file is empty; expected a photo, copy or scan it again")
@@ -111,7 +120,13 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
     # Bytes, not str: names in old encodings are no UTF-8. By GType, because new_from_file takes "[...]" for options.
     loader = pyvips.vips_lib.vips_foreign_find_load(os.fsencode(path))
     if loader == pyvips.ffi.NULL:
-        return "", other_formats.read_other(path, partial(_refuse_large, max_pixels)), False
+        try:
+            image, notes = other_formats.read_other(path, partial(_refuse_large, max_pixels))
+        except PhotoError:
+            raise
+        except Exception as error:
+            raise PhotoError(plain_reason(error, path)) from error
+        return "", image, False, notes
     name = _LOADERS.get(pyvips.ffi.string(loader).decode())
     if name is None:
         raise PhotoError("its content is no photo; expected JPEG, PNG, TIFF, WebP, AVIF, GIF or BMP, convert it first")
@@ -123,7 +138,7 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool]:
         raise PhotoError(plain_reason(error, path)) from error
     if name == "TIFF":
         _refuse_short_tiff(path)
-    return name, image, True
+    return name, image, True, ()
 
 
 def _refuse_short_tiff(path: Path) -> None:
@@ -145,6 +160,30 @@ def _refuse_short_tiff(path: Path) -> None:
             f"the file is damaged or cut short ({length:,} bytes; its header announces more than {needed:,}); copy or "
             "scan it again"
         )
+
+
+def _without_foreign_bands(path: Path, image: pyvips.Image) -> tuple[pyvips.Image, tuple[str, ...]]:
+    """A TIFF's image without bands that are neither colour nor transparency, and a note where the file has such.
+
+    Errors: PhotoError for YCbCr that libtiff hands out as it is stored.
+    """
+    try:
+        tags = first_numbers(path, _TIFF_COLORS)
+    except (OSError, ValueError):
+        return image, ()  # libtiff knows more kinds of TIFF
+    if tags.get(262) == _YCBCR and tags.get(259) not in _JPEG:
+        if tags.get(530, (2, 2)) == (1, 1) or image.bands != 4:
+            raise PhotoError(
+                "its pixels are YCbCr without JPEG compression; expected gray, RGB or CMYK, convert it first"
+            )
+        return image.extract_band(0, n=3), ()  # libtiff makes shared chroma RGB, and adds an opaque alpha
+    extra = tags.get(338, ())
+    color_bands = image.bands - len(extra)
+    if not extra or any(extra) or color_bands != _COLOR_BANDS.get(image.interpretation):
+        return image, ()
+    what = "a channel" if len(extra) == 1 else f"{len(extra)} channels"
+    note = f"{what} that the file does not call transparency left out (infrared or a mask)"
+    return image.extract_band(0, n=color_bands), (note,)
 
 
 def _refuse_large(max_pixels: int, width: int, height: int) -> None:

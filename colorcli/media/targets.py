@@ -54,9 +54,9 @@ def make_jobs(
 ) -> tuple[list[Job], list[Failure]]:
     """Targets: the stem with the new extension, full names where those meet; what still meets fails by name.
 
-    sources: resolved paths that must not be replaced. out: None for results beside their photos, `a.colorized.jpg`.
-    extension: None for the source's. Names that differ in case or in the form of their accents meet where the file
-    system of `out` takes them for one.
+    sources: resolved paths of files that must not be replaced, by whatever name. out: None for results beside their
+    photos, `a.colorized.jpg`. extension: None for the source's. Names that differ in case or in the form of their
+    accents meet where the file system of `out` takes them for one.
     """
     wanted: list[tuple[Found, Version]] = []
     failures: list[Failure] = []
@@ -70,12 +70,13 @@ def make_jobs(
     folder = out if out is not None or not photos else photos[0].source.parent
     key = _key({claim for target in {*short, *full} for claim in results_of(target, compare)}, folder or Path())
     meetings = Counter(map(key, short))
+    files = {identity(Path(path)) for path in sources}
     jobs: list[Job] = []
     owners: dict[str, Path] = {}
     for (found, version), target, longer in zip(wanted, short, full, strict=True):
         claims = results_of(longer if meetings[key(target)] > 1 else target, compare)
         taken = next((path for path in claims if key(path) in owners), None)
-        replaced = next((path for path in claims if os.path.realpath(path) in sources), None)
+        replaced = next((path for path in claims if os.path.realpath(path) in sources or identity(path) in files), None)
         if taken is not None:
             what = "result" if taken == claims[0] else "comparison"
             owner = owners[key(taken)]
@@ -90,6 +91,15 @@ def make_jobs(
             sidecar = sidecars.of(found.source)
             jobs.append(Job(found.source, claims[0], str(found.relative), sidecar, reference=version.reference))
     return jobs, failures
+
+
+def identity(path: Path) -> tuple[int, int] | str:
+    """What all names of a file or folder share: device and inode; the resolved path where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
 
 
 def _target(found: Found, version: Version, out: Path | None, extension: str | None, *, full: bool) -> Path:

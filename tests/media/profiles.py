@@ -28,6 +28,14 @@ def adobe_rgb_profile() -> bytes:
     return _profile(b"RGB ", "Adobe RGB (1998)", tags)
 
 
+def linear_srgb_profile() -> bytes:
+    """sRGB's primaries (IEC 61966-2-1, adapted to D50) with linear light, under a common one's name."""
+    columns = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
+    tags = {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _curve(1))
+    return _profile(b"RGB ", "sRGB-elle-V2-g10.icc", tags)
+
+
 def adobe_lightness(pixels: NDArray[np.uint8]) -> FloatArray:
     """(..., 3) 8-bit Adobe RGB -> (...) CIE L under D65: gamma, matrix, Bradford's adaptation of D50 to D65."""
     linear = (pixels / 255) ** ADOBE_GAMMA

@@ -306,6 +306,28 @@ def test_sources_are_never_targets(tmp_path: Path) -> None:
     assert not compared.jobs and "comparison would replace" in _reasons(compared)["b.jpg"]
 
 
+def test_a_photo_under_another_name_is_never_a_target(tmp_path: Path) -> None:
+    """A hard link stands for a file system that folds case: two names, one file."""
+    root, out = _tree(tmp_path / "in", "a.jpg", "b.jpg"), tmp_path / "out"
+    out.mkdir()
+    (out / "a.jpg").hardlink_to(root / "a.jpg")
+    found = discover([str(root)], out)
+    assert [job.name for job in found.jobs] == ["b.jpg"] and "replace the photo" in _reasons(found)["a.jpg"]
+
+
+def test_the_input_folder_in_another_case_is_no_output_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that is not resolved stands for a file system that folds case; a folder of its own is another one."""
+    root = _tree(tmp_path / "Photos", "a.jpg", "Out/b.jpg")
+    (tmp_path / "photos").symlink_to(root)
+    (root / "out").symlink_to(root / "Out")
+    monkeypatch.setattr(os.path, "realpath", os.path.abspath)
+    with pytest.raises(UsageError, match="the results would lie among the photos"):
+        discover([str(root)], tmp_path / "photos")
+    assert [job.name for job in discover([str(root)], tmp_path / "photos" / "out").jobs] == ["a.jpg"]
+    _tree(tmp_path / "PHOTOS", "c.jpg")
+    assert len(discover([str(root)], tmp_path / "PHOTOS").jobs) == 2
+
+
 def test_comparisons_claim_their_places(tmp_path: Path) -> None:
     root, out = _tree(tmp_path / "in", "a.jpg", "a.jpg.compare.jpg", "b.png", "b.png.compare.jpg"), tmp_path / "out"
     assert len(discover([str(root)], out).jobs) == 4

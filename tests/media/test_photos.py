@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from skimage import color
@@ -17,9 +19,9 @@ from skimage import color
 from colorcli.errors import PhotoError
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.photos import network_size, read_photo
-from colorcli.media.sources import plain_reason
+from colorcli.media.sources import open_source, plain_reason
 
-from .profiles import gray_profile
+from .profiles import gray_profile, linear_srgb_profile
 
 Bytes = NDArray[np.uint8]
 
@@ -112,6 +114,39 @@ def test_cmyk_is_not_negative(tmp_path: Path, astronaut: Bytes) -> None:
     assert np.corrcoef(lightness.ravel(), _lightness_at(astronaut, 128).ravel())[0, 1] > 0.97
 
 
+@pytest.mark.parametrize("ink", [(0, 0, 0, 255), (255, 255, 255, 255), (200, 40, 30, 60), (0, 0, 0, 0)])
+def test_cmyk_has_the_lightness_of_its_result(ink: tuple[int, int, int, int], tmp_path: Path) -> None:
+    """Oracle: LittleCMS through Pillow with black point compensation, libvips' own CMYK profile; 0.5 L, which is two
+    8-bit steps of black."""
+    picture = Image.new("CMYK", (40, 30), ink)
+    picture.save(tmp_path / "c.tif")
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(bytes(pyvips.Image.profile_load("cmyk"))))
+    expected = ImageCms.profileToProfile(
+        picture,
+        profile,
+        ImageCms.createProfile("sRGB"),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        "RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    assert expected is not None
+    _, lightness = read_photo(tmp_path / "c.tif", side=64, multiple=32)
+    assert lightness == pytest.approx(color.rgb2lab(np.asarray(expected))[0, 0, 0], abs=0.5)
+
+
+def test_cmyk_is_turned_and_shrunk(tmp_path: Path, camera: Bytes) -> None:
+    """Oracle: black ink is the inverse of a gray photo, turned by Pillow; correlation above 0.97."""
+    ink = np.zeros((512, 256, 4), dtype=np.uint8)
+    ink[..., 3] = 255 - camera[:, :256]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(ink, mode="CMYK").save(tmp_path / "c.jpg", exif=exif, quality=95)
+    header, lightness = read_photo(tmp_path / "c.jpg", side=128, multiple=16)
+    assert (header.width, header.height) == (512, 256)
+    upright = Image.fromarray(np.rot90(camera[:, :256], -1)).resize(lightness.shape[::-1], Image.Resampling.LANCZOS)
+    assert np.corrcoef(lightness.ravel(), np.asarray(upright).ravel())[0, 1] > 0.97
+
+
 def test_orientation_is_applied(tmp_path: Path, camera: Bytes) -> None:
     """Oracle: Pillow's exif_transpose; mean within 0.6 L (JPEG and reduction)."""
     exif = Image.Exif()
@@ -129,6 +164,19 @@ def test_linear_gray_profile_is_honoured(tmp_path: Path) -> None:
     _save_linear_gray(tmp_path / "g.png", 128)
     _, lightness = read_photo(tmp_path / "g.png", side=64, multiple=32)
     assert lightness == pytest.approx(116 * np.cbrt(128 / 255) - 16, abs=0.5)
+
+
+def test_a_profile_is_what_it_does_not_what_it_is_called(tmp_path: Path, astronaut: Bytes) -> None:
+    """Oracle: closed form, L of luminance 128/255 under a linear profile that calls itself sRGB; 0.3 L (16-bit tables).
+    The profile that is sRGB changes nothing; exact."""
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(tmp_path / "g.png", icc_profile=linear_srgb_profile())
+    _, lightness = read_photo(tmp_path / "g.png", side=64, multiple=32)
+    assert lightness == pytest.approx(116 * np.cbrt(128 / 255) - 16, abs=0.3)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(astronaut).save(tmp_path / "plain.png")
+    Image.fromarray(astronaut).save(tmp_path / "srgb.png", icc_profile=srgb)
+    plain, same = (read_photo(tmp_path / name, side=64, multiple=32)[1] for name in ("plain.png", "srgb.png"))
+    assert np.array_equal(plain, same)
 
 
 def _save_linear_gray(path: Path, value: int) -> None:
@@ -167,14 +215,28 @@ def _refusal(path: Path, **options: int) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["t.jpg", "t.png", "t.tif", "t.webp", "t.gif", "t.bmp"])
-def test_truncated_files_are_refused(name: str, tmp_path: Path, astronaut: Bytes) -> None:
-    """Oracle: the contract: PhotoError in plain words."""
-    whole = io.BytesIO()
-    Image.fromarray(astronaut).save(whole, {"tif": "TIFF", "jpg": "JPEG"}.get(name[2:], name[2:].upper()))
-    (tmp_path / name).write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
-    message = _refusal(tmp_path / name)
-    assert "damaged or cut short" in message or (name == "t.bmp" and "truncated" in message)
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize(
+    "name", ["t.jpg", "t.png", "t.tif", "lzw.tif", "t.webp", "t.gif", "t.bmp", "t.jp2", "t.j2k", "t.ppm", "t.tga"]
+)
+def test_truncated_files_are_refused(
+    name: str, kept: float, tmp_path: Path, astronaut: Bytes, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Oracle: the contract: PhotoError in plain words, and nothing else that names no photo."""
+    options = {"compression": "tiff_lzw"} if name == "lzw.tif" else {}  # Pillow puts the directory behind LZW's pixels
+    Image.fromarray(astronaut).save(tmp_path / name, **options)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(kept * len(whole))])
+    assert "damaged or cut short" in _refusal(tmp_path / name)
+    assert not [warning for warning in recwarn if warning.category is UserWarning]
+
+
+@pytest.mark.parametrize("name", ["h.tif", "h.bmp", "h.jp2", "h.ppm"])
+def test_files_that_end_in_their_header_are_called_damaged(name: str, tmp_path: Path, astronaut: Bytes) -> None:
+    """Oracle: the contract; twelve bytes are enough to know the format and not the picture."""
+    Image.fromarray(astronaut).save(tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:12])
+    assert "damaged or cut short" in _refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize("kept", [20, 100, 0.5, 0.99])
@@ -295,3 +357,58 @@ def test_a_large_bmp_is_read_without_a_warning(
     header, _ = read_photo(tmp_path / "big.bmp", side=128, multiple=32)
     assert header.width == 512 and Image.MAX_IMAGE_PIXELS == 1000
     assert not [warning for warning in recwarn if warning.category is Image.DecompressionBombWarning]
+
+
+@pytest.mark.parametrize("colors", [1, 3])
+def test_a_tiffs_unspecified_channel_is_no_transparency(colors: int, tmp_path: Path, astronaut: Bytes) -> None:
+    """Oracle: the same pixels without the channel, exact: TIFF 6.0, ExtraSamples 0 says nothing of it, here an
+    infrared channel of nothing; 2 is transparency."""
+    pixels = astronaut[..., :colors]
+    kind = "rgb" if colors == 3 else "minisblack"
+    more = np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=2)
+    plain = pixels if colors == 3 else pixels[..., 0]
+    tifffile.imwrite(tmp_path / "plain.tif", plain, photometric=kind, metadata=None)
+    tifffile.imwrite(tmp_path / "more.tif", more, photometric=kind, extrasamples=["unspecified"], metadata=None)
+    tifffile.imwrite(tmp_path / "alpha.tif", more, photometric=kind, extrasamples=["unassalpha"], metadata=None)
+    expected = read_photo(tmp_path / "plain.tif", side=64, multiple=32)[1]
+    header, lightness = read_photo(tmp_path / "more.tif", side=64, multiple=32)
+    assert not header.alpha and np.array_equal(lightness, expected)
+    notes = open_source(tmp_path / "more.tif").notes
+    assert len(notes) == 1 and "a channel that the file does not call transparency" in notes[0]
+    assert open_source(tmp_path / "alpha.tif").header.alpha and not open_source(tmp_path / "alpha.tif").notes
+
+
+def _with_profile(jp2: bytes, profile: bytes) -> bytes:
+    """A JP2 file with an ICC profile instead of its named colour space (ISO 15444-1, I.5.3.3)."""
+    header, named = jp2.index(b"jp2h") - 4, jp2.index(b"colr") - 4
+    (header_size,), (named_size,) = (struct.unpack_from(">I", jp2, at) for at in (header, named))
+    box = struct.pack(">I4sBBB", 11 + len(profile), b"colr", 2, 0, 0) + profile
+    jp2 = jp2[:named] + box + jp2[named + named_size :]
+    return jp2[:header] + struct.pack(">I", header_size + len(box) - named_size) + jp2[header + 4 :]
+
+
+def test_a_jpeg_2000s_profile_is_honoured(tmp_path: Path, astronaut: Bytes) -> None:
+    """Oracle: a PNG of the same pixels and profile, gray and RGB; the same numbers, for JPEG 2000 is lossless here."""
+    for pixels, profile in ((astronaut[..., 0], gray_profile(1)), (astronaut, linear_srgb_profile())):
+        Image.fromarray(pixels).save(tmp_path / "a.jp2")
+        Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=profile)
+        (tmp_path / "a.jp2").write_bytes(_with_profile((tmp_path / "a.jp2").read_bytes(), profile))
+        found, expected = (read_photo(tmp_path / name, side=512, multiple=32)[1] for name in ("a.jp2", "a.png"))
+        assert np.abs(found - expected).max() < 0.01
+
+
+def test_bits_that_are_lost_in_reading_are_told(tmp_path: Path, astronaut: Bytes) -> None:
+    """Oracle: what was written: 16 bits of colour are read as 8, those of gray are kept."""
+    deep = (astronaut.astype(">u2") * 257).tobytes()
+    (tmp_path / "c.ppm").write_bytes(b"P6\n# 512 512 255\n512 512\n65535\n" + deep)
+    (tmp_path / "g.pgm").write_bytes(b"P5 512 512 65535\n" + deep[: 2 * 512 * 512])
+    Image.fromarray(astronaut).save(tmp_path / "plain.ppm")
+    Image.fromarray(astronaut).save(tmp_path / "plain.jp2")
+    jp2 = (tmp_path / "plain.jp2").read_bytes()
+    bits = jp2.index(b"ihdr") + 4 + 10  # height, width, channels: ISO 15444-1, I.5.3.1
+    assert jp2[bits] == 7
+    (tmp_path / "c.jp2").write_bytes(jp2[:bits] + b"\x0f" + jp2[bits + 1 :])
+    for name, told in (("c.ppm", True), ("c.jp2", True), ("g.pgm", False), ("plain.ppm", False), ("plain.jp2", False)):
+        notes = open_source(tmp_path / name).notes
+        assert [note.startswith("16 bits became 8") for note in notes] == [True] * told, name
+    assert open_source(tmp_path / "g.pgm").header.bits == 16

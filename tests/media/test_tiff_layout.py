@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from colorcli.errors import PhotoError
 from colorcli.media.sources import open_source
@@ -51,6 +52,21 @@ def test_ycbcr_with_shared_chroma_is_whole(tmp_path: Path) -> None:
     source = open_source(tmp_path / "y.tif")
     assert (source.header.width, source.header.height) == (40, 30)
     assert source.image.extract_band(0).avg() == pytest.approx(100, abs=1)  # one level: rounding of YCbCr to RGB
+    assert source.header.kind == "RGB 8-bit" and not source.notes  # libtiff adds an alpha, of which nobody spoke
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_ycbcr_as_it_is_stored_is_refused(
+    compression: str | None, tmp_path: Path, astronaut: NDArray[np.uint8]
+) -> None:
+    """Oracle: the contract; libtiff converts JPEG's YCbCr and shared chroma, and hands this out as if it were RGB."""
+    ycbcr = Image.fromarray(astronaut).convert("YCbCr")
+    ycbcr.save(tmp_path / "y.tif", compression=compression, tiffinfo={530: (1, 1)})
+    with pytest.raises(PhotoError, match="YCbCr without JPEG compression; expected gray, RGB or CMYK"):
+        open_source(tmp_path / "y.tif")
+    ycbcr.save(tmp_path / "j.tif", compression="jpeg", quality=95)
+    found = open_source(tmp_path / "j.tif").image.numpy()
+    assert np.abs(found - astronaut.astype(float)).mean() < 3  # JPEG's own losses
 
 
 def test_a_strip_that_is_not_stored_is_not_cut_short(tmp_path: Path) -> None:
