@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
 from colorcli.media.formats import Format, format_of
-from colorcli.media.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
 from colorcli.media.lightness import lightness_of, standard_rgb
-from colorcli.media.metadata import Provenance, describe_result, extend_xmp, has_resolution, listed
+from colorcli.media.metadata.describe import Provenance, describe_result, extend_xmp, has_resolution, listed
+from colorcli.media.metadata.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
+from colorcli.media.metadata.photoshop import keep_resources
+from colorcli.media.metadata.tiff_tags import add_exif, described, exif_of_tiff
 from colorcli.media.other_formats import write_other
 from colorcli.media.photos import source_bands, thumbnail
-from colorcli.media.photoshop import keep_resources
 from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
 from colorcli.media.recombination import recombine
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
-from colorcli.media.tiff_tags import add_exif, described, exif_of_tiff
 from colorcli.media.unwritable import unwritable, write_failure
 
 _COMPARE_WIDTH = 2000  # pixels, both pictures together

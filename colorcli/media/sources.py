@@ -14,7 +14,7 @@ from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media import other_formats
 from colorcli.media.formats import MAX_PIXELS
-from colorcli.media.tiff_tags import first_numbers
+from colorcli.media.metadata.tiff_tags import first_numbers
 
 # libvips keeps its last operations by file name: a file replaced during a run would be read stale.
 pyvips.cache_set_max(0)

@@ -16,7 +16,7 @@ from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Dot, Failure, Job, Reference
 from colorcli.loader import LoadedMethod, blended, load_method
 from colorcli.media.formats import MAX_PIXELS
-from colorcli.media.metadata import Provenance
+from colorcli.media.metadata.describe import Provenance
 from colorcli.media.places import BESIDE_LEDGER, attention_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS

@@ -15,10 +15,10 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image, IptcImagePlugin, PngImagePlugin
 
-from colorcli.media.gif_comments import gif_comments
-from colorcli.media.inscriptions import read_inscriptions
-from colorcli.media.insertion import insert
-from colorcli.media.metadata import DIGITAL_SOURCE_TYPE, Provenance, extend_xmp
+from colorcli.media.metadata.describe import DIGITAL_SOURCE_TYPE, Provenance, extend_xmp
+from colorcli.media.metadata.gif_comments import gif_comments
+from colorcli.media.metadata.inscriptions import read_inscriptions
+from colorcli.media.metadata.insertion import insert
 
 from .conftest import Write
 
@@ -271,7 +271,7 @@ def test_xmp_of_great_depth_is_replaced() -> None:
 @pytest.mark.parametrize("block", [1, 7, 1000, 4_000_000])
 def test_insertion(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: slices of the bytes; blocks shorter and longer than the file and than what is put in."""
-    monkeypatch.setattr("colorcli.media.insertion._BLOCK", block)
+    monkeypatch.setattr("colorcli.media.metadata.insertion._BLOCK", block)
     whole = bytes(np.random.default_rng(0).integers(0, 256, 2000, dtype=np.uint8))
     for at in (0, 33, 2000):
         for data in (b"", b"new", whole * 2):
@@ -284,7 +284,7 @@ def test_pixels_of_a_png_of_many_blocks(
     gray_png: Path, write: Write, camera: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: the source's own values; exact."""
-    monkeypatch.setattr("colorcli.media.insertion._BLOCK", 5000)
+    monkeypatch.setattr("colorcli.media.metadata.insertion._BLOCK", 5000)
     target, _ = write(gray_png, provenance=PROVENANCE)
     assert np.array_equal(np.asarray(Image.open(target)), np.dstack([camera] * 3))
     assert len(_chunks(target)) > 3

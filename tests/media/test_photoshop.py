@@ -12,7 +12,7 @@ import pyvips
 import tifffile
 from PIL import Image, IptcImagePlugin
 
-from colorcli.media.photoshop import keep_resources
+from colorcli.media.metadata.photoshop import keep_resources
 
 from .conftest import Write
 

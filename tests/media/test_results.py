@@ -17,7 +17,7 @@ from skimage import color, data
 
 from colorcli.errors import PhotoError
 from colorcli.items import Job
-from colorcli.media.metadata import DIGITAL_SOURCE_TYPE, Provenance, extend_xmp
+from colorcli.media.metadata.describe import DIGITAL_SOURCE_TYPE, Provenance, extend_xmp
 from colorcli.media.places import comparison_path
 from colorcli.media.results import ResultOptions, write_result
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorcli.errors import PhotoError
+from colorcli.media.metadata.tiff_tags import first_numbers
 from colorcli.media.sources import open_source
-from colorcli.media.tiff_tags import first_numbers
 
 _SHORT, _LONG = 3, 4  # types of TIFF's values
 _FORMATS = {_SHORT: "H", _LONG: "I"}

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorcli.errors import PhotoError
-from colorcli.media.metadata import DIGITAL_SOURCE_TYPE, Provenance
-from colorcli.media.tiff_tags import add_exif, described, exif_of_tiff
+from colorcli.media.metadata.describe import DIGITAL_SOURCE_TYPE, Provenance
+from colorcli.media.metadata.tiff_tags import add_exif, described, exif_of_tiff
 
 from .conftest import Write
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyvips
 
 from colorcli.errors import PhotoError
-from colorcli.media import jpeg_segments, png_chunks
-from colorcli.media.gif_comments import gif_comments
-from colorcli.media.metadata import listed
-from colorcli.media.photoshop import MARK
-from colorcli.media.png_chunks import TextChunk
+from colorcli.media.metadata import jpeg_segments, png_chunks
+from colorcli.media.metadata.describe import listed
+from colorcli.media.metadata.gif_comments import gif_comments
+from colorcli.media.metadata.photoshop import MARK
+from colorcli.media.metadata.png_chunks import TextChunk
 
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"  # XMP part 3, 1.1.3.1
 _EXTENDED_HEAD = len(_EXTENDED_XMP) + 40  # bytes; the packet's MD5, its whole length and the place of this piece

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from colorcli.media.insertion import insert
+from colorcli.media.metadata.insertion import insert
 
 APP1, APP13, COMMENT = 0xE1, 0xED, 0xFE
 _APPLICATIONS = range(0xE0, 0xF0)
