@@ -14,7 +14,7 @@ Batch = Mapping[str, Tensor]
 """What one step sees. Always there: `rgb`, (B, 3, H, W) float 0..1, and `seed`, (B,) int64, one random number for each
 picture: whatever an objective draws for a picture follows from it, so that a run does not depend on how many processes
 share a batch. By the objective's `data`: "photos" nothing more; "labelled" `label`, (B,) int64; "masked" `mask`,
-(B, 1, H, W) float, 0 or 1; "unpaired" `gray`, (B, 3, H, W), gray pictures that are not those of `rgb`."""
+(B, 1, H, W) float, 0 or 1; "unpaired" `gray`, (B, 3, H, W), to be seen in gray, drawn apart from those of `rgb`."""
 
 SettingsType = TypeVar("SettingsType")
 
@@ -32,6 +32,7 @@ class Objective(nn.Module):
     settings_type: ClassVar[type]  # see `read_settings`
     data: ClassVar[str] = "photos"  # the kind of batch
     players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
+    tunes_gain: ClassVar[bool] = True  # whether weights carry the factor on the chroma that PSNR is best with, or 1
     out_of_reach: ClassVar[tuple[str, ...]] = ()  # prefixes of the network's parameters that no loss has a part in
 
     def __init__(

@@ -37,7 +37,7 @@ class TrainConfig:
     schedule: str = "linear"  # after the warm-up: "linear" or "cosine" to zero, or "constant"
     optimizer: str = "adamw"  # "adamw" or "adam"
     betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-4  # of "adamw"; "adam" has none, whatever stands here
     enlarge: float = 1.0  # how many times a photo may be enlarged where it is smaller than a stage's crops
     smallest_crop: float = 0.75  # share of a photo's side that a crop covers at least
     clip: float = 1.0  # largest norm of the gradient; 0: not clipped

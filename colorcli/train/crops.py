@@ -57,10 +57,10 @@ class Crops:
         enlarge: float = 1.0,
         smallest: float = SMALLEST_CROP,
     ) -> None:
-        """kind: `Objective.data`. For "unpaired" the pictures with `Example.gray` are one domain and the others the
-        other; where none has it, the second domain is the same pictures in another order, to be seen in gray.
-        enlarge: how many times a picture may be enlarged to give a crop of the size asked for. smallest: share of a
-        picture's side that a crop covers at least.
+        """kind: `Objective.data`. For "unpaired" the colour domain is the pictures without `Example.gray`, the gray
+        domain those with it and those with `Example.grayed`, to be seen in gray, in an order of its own; where none has
+        either, all pictures. enlarge: how many times a picture may be enlarged to give a crop of the size asked for.
+        smallest: share of a picture's side that a crop covers at least.
 
         Errors: UsageError where all are of the gray domain."""
         self._pictures = pictures
@@ -69,8 +69,8 @@ class Crops:
         self._generator = torch.Generator().manual_seed(seed)
         self._members: dict[str, list[int]] = {"rgb": list(range(len(pictures)))}
         if kind == "unpaired":
-            gray = [index for index, example in enumerate(pictures) if example.gray]
-            colour = sorted(set(self._members["rgb"]) - set(gray))
+            colour = [index for index, example in enumerate(pictures) if not example.gray]
+            gray = [index for index, example in enumerate(pictures) if example.gray or example.grayed]
             if not colour:
                 raise UsageError("every training photo is gray: there is no colour to learn")
             self._members = {"rgb": colour, "gray": gray or colour}

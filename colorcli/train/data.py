@@ -20,7 +20,7 @@ from colorcli.train.decoding import decode, decode_mask, decode_on_gpu
 from colorcli.train.pixels import Pixels
 from colorcli.train.sources import Member, members
 
-SMALLEST_CROP = 0.75  # of a picture's side, for which there are pixels enough: pictures are held that large
+SMALLEST_CROP = 0.75  # of a picture's side
 _GRAY_SOURCE = "gray="
 _READ_AHEAD = 256  # pictures read before they are decoded
 _GRAY_SPREAD = 2.0  # 8-bit steps between the largest and smallest of R, G, B; JPEG noise of a gray photo is below
@@ -34,6 +34,7 @@ class Example:
     label: int = -1  # index into Photos.classes
     mask: Tensor | None = None  # (1, h, w) uint8, 0 or 255
     gray: bool = False  # of "unpaired": belongs to the gray domain
+    grayed: bool = False  # of "unpaired": a colour picture that the gray domain sees, too, in gray
     name: str = ""  # inside its source
 
     def to(self, device: torch.device) -> Example:
@@ -87,7 +88,8 @@ class Photos:
         digest = hashlib.sha256(json.dumps(self.classes).encode())
         for split, examples in (("train", self.train), ("validation", self.validation)):
             for example in examples:
-                digest.update(json.dumps([split, example.name, example.label, example.gray]).encode())
+                domains = [example.gray, *(["grayed"] if example.grayed else [])]
+                digest.update(json.dumps([split, example.name, example.label, *domains]).encode())
         return digest.hexdigest()
 
     def summary(self) -> str:
@@ -111,20 +113,24 @@ def read_photos(
     report: Callable[[int, int], None] | None = None,
     pixels: Pixels | None = None,
     device: torch.device | None = None,
+    *,
+    smallest: float = SMALLEST_CROP,
+    validated_at: int = 0,
 ) -> Photos:
     """Every picture of the folders, shards and URLs, in a fixed order, for crops of up to side x side pixels.
 
-    Short sides are at most side / SMALLEST_CROP, rounded up, so that no crop of that part is enlarged; this takes 1.8
-    times the memory that `side` itself would: 3 x 1.8 x side^2 bytes a square picture. Smaller pictures stay as they
-    are. A label is WebDataset's .cls, the index's or the folder's name; what is held out, an index or a top folder
-    (val, validation, test) says, otherwise the checksum of the name: one in fifty.
+    Short sides are at most side / smallest, rounded up, so that no crop of that part of a picture is enlarged: 3 x
+    (side / smallest)^2 bytes a square picture; of pictures held out at most `validated_at`, if that is more. Smaller
+    pictures stay as they are. A label is WebDataset's .cls, the index's or the folder's name; what is held out, an
+    index or a top folder (train, val, validation, test) says, otherwise the checksum of the name, one in fifty; the
+    checksum alone where all that they say is what to train on.
 
     kind: what a batch will need (`Objective.data`):
     "photos": gray pictures would teach that all is gray; they are left out and counted.
     "unpaired": a source given as `gray=PATH` (folder, shard or URL; a path that begins so: `./gray=...`) is the gray
-        domain, whatever its tint, and all others are the colour domain. Without such a source every gray picture is of
-        the gray domain. That domain has no true colours to hold out: its pictures are trained on, except those that a
-        folder or an index holds out, which are left out.
+        domain, whatever its tint, and all others are the colour domain. Without such a source the gray domain is every
+        gray picture and, in gray, the colour ones that are trained on. Gray pictures have no true colours to hold out:
+        they are trained on, except those that a folder or an index holds out, which are left out.
     "labelled", "masked": pictures without a label, or without a mask (NAME.mask.png), are left out.
 
     A damaged picture, shard or index is listed in Photos.damaged, never fatal. report(read, damaged) is called now and
@@ -140,17 +146,19 @@ def read_photos(
     if marked and kind != "unpaired":
         raise UsageError(f"{_GRAY_SOURCE}PATH is for methods that train on unpaired pictures; give the path alone")
     photos = Photos()
+    enough = math.ceil(side / smallest)
+    shortest = {False: enough, True: max(enough, validated_at)}  # by whether a picture is held out
     kept: list[_Kept] = []
     for path, gray in named:
         found = filter(partial(_wanted, kind), members(path, photos.damaged))
-        shortest = math.ceil(side / SMALLEST_CROP)
-        attempt = partial(_attempt, shortest, kind, gray if marked else None)
+        attempt = partial(_attempt, kind, gray if marked else None)
         with ThreadPoolExecutor(workers) as pool:
             while chunk := list(islice(found, _READ_AHEAD)):
+                sides = [shortest[_is_held_out(member)] for member in chunk]
                 decoded: list[Tensor | None] = [None] * len(chunk)
                 if device is not None and device.type == "cuda":
-                    decoded = decode_on_gpu(list(pool.map(_fetched, chunk)), shortest, device)
-                for member, outcome in zip(chunk, pool.map(attempt, chunk, decoded), strict=True):
+                    decoded = decode_on_gpu(list(pool.map(_fetched, chunk)), sides, device)
+                for member, outcome in zip(chunk, pool.map(attempt, chunk, sides, decoded), strict=True):
                     if isinstance(outcome, str):
                         photos.damaged.append(f"{member.title}: {outcome}")
                     elif outcome.gray and kind == "photos":
@@ -179,6 +187,10 @@ def _wanted(kind: str, member: Member) -> bool:
     return {"labelled": bool(member.label), "masked": member.mask is not None}.get(kind, True)
 
 
+def _is_held_out(one: Member | _Kept) -> bool:
+    return one.chosen if one.held_out is None else one.held_out
+
+
 def _fetched(member: Member) -> bytes:
     """The file, which is not read again; empty where it cannot be read, as reading it again will tell."""
     try:
@@ -189,7 +201,7 @@ def _fetched(member: Member) -> bytes:
     return data
 
 
-def _attempt(side: int, kind: str, gray: bool | None, member: Member, decoded: Tensor | None) -> Example | str:
+def _attempt(kind: str, gray: bool | None, member: Member, side: int, decoded: Tensor | None) -> Example | str:
     """The picture, or why it cannot be read. gray: its domain, where the person named it. decoded: where it is so."""
     try:
         mask = decode_mask(member.mask(), side) if kind == "masked" and member.mask else None
@@ -198,17 +210,20 @@ def _attempt(side: int, kind: str, gray: bool | None, member: Member, decoded: T
             raise ValueError(f"the mask is {tuple(mask.shape[1:])}, the picture {tuple(rgb.shape[1:])}")
     except (OSError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
+    grayed = False
     if gray is None:
         gray = kind in ("photos", "unpaired") and is_gray(rgb)
-    return Example(rgb, mask=mask, gray=gray, name=member.name)
+        grayed = kind == "unpaired" and not gray
+    return Example(rgb, mask=mask, gray=gray, grayed=grayed, name=member.name)
 
 
 def _split(photos: Photos, kept: Sequence[_Kept]) -> None:
+    by_checksum = not any(_is_held_out(one) for one in kept if not one.example.gray)
     for one in kept:
         if one.example.gray:
             if not one.held_out:
                 photos.train.append(one.example)
-        elif one.chosen if one.held_out is None else one.held_out:
+        elif one.chosen if by_checksum else _is_held_out(one):
             photos.validation.append(one.example)
         else:
             photos.train.append(one.example)

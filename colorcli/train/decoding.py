@@ -15,23 +15,25 @@ from torch import Tensor
 _LONGEST_ASPECT = 2.0  # wider or taller pictures are cropped to this around their centre
 _TOGETHER = 16  # JPEGs decoded in one call on a GPU, at their full size: 72 MB each at 24 megapixels
 _ORIENTATION = 0x0112  # EXIF's tag; 1 is upright
+_SIDEWAYS = {5, 6, 7, 8}  # its values that turn a picture by a quarter
 
 
 def decode(data: bytes, side: int) -> Tensor:
     """A picture file as (3, h, w) uint8 RGB, short side at most `side`, at most 2:1. Raises OSError or ValueError."""
-    picture = _fitted(_opened(data, side), side, Image.Resampling.BICUBIC)
+    picture = _fitted(*_opened(data, side), side, Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()  # (h, w, 3) -> (3, h, w)
 
 
 def decode_mask(data: bytes, side: int) -> Tensor:
     """A mask file as (1, h, w) uint8, 0 or 255, split at the half; sized as `decode` does. OSError or ValueError."""
-    picture = _fitted(_opened(data, side).convert("L"), side, Image.Resampling.BOX)
+    opened, whole = _opened(data, side)
+    picture = _fitted(opened.convert("L"), whole, side, Image.Resampling.BOX)
     split = np.array(picture) >= 128
     return torch.from_numpy(split[None].astype(np.uint8) * 255)  # (h, w) -> (1, h, w)
 
 
-def decode_on_gpu(files: Sequence[bytes], side: int, device: torch.device) -> list[Tensor | None]:
-    """What `decode` gives, decoded and resized on a CUDA device, on the CPU again; None: left to `decode`.
+def decode_on_gpu(files: Sequence[bytes], sides: Sequence[int], device: torch.device) -> list[Tensor | None]:
+    """What `decode` gives of each file and side, made on a CUDA device, on the CPU again; None: left to `decode`.
 
     Left are files that are no JPEG, gray or CMYK, turned by EXIF, cut off, or too large, and the neighbours, up to 16,
     of one that torchvision refuses. Pixels may differ from `decode`'s by a few steps of 255: nvJPEG is another decoder,
@@ -44,7 +46,7 @@ def decode_on_gpu(files: Sequence[bytes], side: int, device: torch.device) -> li
         try:
             pictures = _jpegs([files[index] for index in indices], device)
             for index, picture in zip(indices, pictures, strict=True):
-                decoded[index] = _fitted_tensor(picture, side).cpu()
+                decoded[index] = _fitted_tensor(picture, sides[index]).cpu()
         except RuntimeError:  # what torchvision and a full GPU raise
             continue
     return decoded
@@ -73,22 +75,30 @@ def _jpegs(files: Sequence[bytes], device: torch.device) -> list[Tensor]:
     return pictures
 
 
-def _opened(data: bytes, side: int) -> Image.Image:
+def _opened(data: bytes, side: int) -> tuple[Image.Image, tuple[int, int]]:
+    """The upright picture, a JPEG perhaps smaller than its file says, and the file's width and height, upright."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             opened = Image.open(io.BytesIO(data))
+            width, height = opened.size
             opened.draft("RGB", (side, side))  # JPEG: decodes at a half or a quarter where that is enough
-            return ImageOps.exif_transpose(opened).convert("RGB")
+            shrunk = opened.size != (width, height)
+            turned = opened.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
         except (Image.DecompressionBombWarning, Image.DecompressionBombError, SyntaxError) as error:
             raise ValueError(str(error)) from error
+    if not shrunk:
+        return picture, picture.size
+    return picture, (height, width) if turned else (width, height)
 
 
-def _fitted(picture: Image.Image, side: int, resampling: Image.Resampling) -> Image.Image:
+def _fitted(picture: Image.Image, whole: tuple[int, int], side: int, resampling: Image.Resampling) -> Image.Image:
+    """The picture's middle in the size that a picture of `whole`'s width and height gets."""
     left, top, columns, rows = _middle(*picture.size)
     if (columns, rows) != picture.size:
         picture = picture.crop((left, top, left + columns, top + rows))
-    size = _shrunk(columns, rows, side)
+    size = _shrunk(*_middle(*whole)[2:], side)
     return picture if size == (columns, rows) else picture.resize(size, resampling)
 
 

@@ -63,12 +63,12 @@ class Run:
         self.photos.validation = usable(self.photos.validation, self.kind)
         self.crops = self._stream(config.seed)
         self.ahead = Ahead(self.crops, self._on_device, steps_ahead(team.device))
-        self._check_stages()
         self.average = Average(self.network, config.ema)
         self.step = 0
         self.images = 0
         self.minutes = 0.0  # wall time over all sittings
         self.started_from = "scratch"
+        self._check_stages()
         self._make_optimizers()
 
     def _stream(self, seed: int) -> Crops:
@@ -97,20 +97,23 @@ class Run:
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
         decay = config.weight_decay if config.optimizer == "adamw" else 0.0
         self.objective.requires_grad_(False)
+        unused = set(config.train_only)
         for player in self.objective.players:
-            named = getattr(self.objective, player).named_parameters()
-            chosen = [
-                p
-                for name, p in named
-                if (not config.train_only or name.startswith(config.train_only))
-                and not name.startswith(self.objective.out_of_reach)
-            ]
+            named = {
+                name: parameter
+                for name, parameter in getattr(self.objective, player).named_parameters()
+                if not name.startswith(self.objective.out_of_reach)
+            }
+            chosen = [p for name, p in named.items() if not config.train_only or name.startswith(config.train_only)]
+            unused = {prefix for prefix in unused if not any(name.startswith(prefix) for name in named)}
             if not chosen:
                 raise UsageError(f"train_only = {config.train_only} names no parameter of {self.spec.name}'s {player}")
             for parameter in chosen:
                 parameter.requires_grad_(True)
             self.trained[player] = chosen
             self.optimizers[player] = kind(chosen, lr=config.rate, betas=config.betas, weight_decay=decay, fused=True)
+        if unused:
+            raise UsageError(f"train_only names no parameter of {self.spec.name} with {', '.join(sorted(unused))}")
 
     def progress(self) -> float:
         """How much of the run is over, 0..1: by steps or by minutes, whichever is further."""

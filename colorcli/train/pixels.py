@@ -88,8 +88,13 @@ def room_for(hold: str) -> float:
 
 
 def fits_on(device: torch.device, size: int) -> bool:
-    """Whether `size` bytes of pictures go to the device for good: half of a GPU's free memory."""
-    return device.type != "cuda" or size <= _SHARE * torch.cuda.mem_get_info(device)[0]
+    """Whether `size` bytes of pictures go to the device for good: half of a CUDA GPU's free memory.
+
+    Of other accelerators it is not known how much is free: never.
+    """
+    if device.type == "cuda":
+        return size <= _SHARE * torch.cuda.mem_get_info(device)[0]
+    return device.type == "cpu"
 
 
 def _free_memory() -> int:

@@ -31,7 +31,9 @@ from colorcli.train.log import LOG, read_log
 from colorcli.train.loop import Report, Run
 from colorcli.train.pixels import Pixels, room_for
 from colorcli.train.start import build
+from colorcli.train.validation import PROTOCOL_SIDE
 
+_CLASSICAL = "classical"  # the saliency detector of every recipe that names none
 _DEMONSTRATION = {
     "variant": "compact",
     "minutes": 2.0,
@@ -69,6 +71,8 @@ def run_training(request: TrainRequest, report: Report) -> Path:
     needs = objective.needs(config.objective)
     if config.backbone != "none" and "backbone" not in needs:
         raise UsageError(f"no loss of {spec.name} uses a backbone with these settings: leave --backbone out")
+    if config.saliency != _CLASSICAL and "saliency" not in needs:
+        raise UsageError(f"no loss of {spec.name} uses a saliency detector with these settings: leave saliency out")
     with distributed.join(request.device) as team:
         told = report if team.leads else _say_nothing
         companions = load_companions(needs, config, team.device)
@@ -146,7 +150,16 @@ def _read(request: TrainRequest, config: TrainConfig, kind: str, device: torch.d
             sources = (str(_demonstration_photos(Path(scratch))),)
             report(_note("no DATA was given: a short demonstration on photographs of scikit-image's wheel"))
         report(_note("reading the photos"))
-        photos = read_photos(sources, side, kind, workers=os.cpu_count() or 1, pixels=pixels, device=device)
+        photos = read_photos(
+            sources,
+            side,
+            kind,
+            workers=os.cpu_count() or 1,
+            pixels=pixels,
+            device=device,
+            smallest=config.smallest_crop,
+            validated_at=max(PROTOCOL_SIDE, config.used_at),
+        )
     if photos.in_file:
         where = f"a file without a name in {request.out}, which goes with the run"
         report(_note(f"{photos.in_file / 2**30:.1f} GiB of decoded photos lie in {where}"))
@@ -175,7 +188,7 @@ def _finish(run: Run) -> Path:
         "config": {key: str(value) for key, value in config.as_dict().items()},
     }
     if "gain" in final:
-        description["gain"] = final["gain"]
+        description["gain"] = final["gain"] if run.objective.tunes_gain else 1.0
     if run.photos.classes:
         description["classes"] = list(run.photos.classes)
     path = export_network(run.folder, run.average.network(), description)

@@ -22,7 +22,7 @@ _HELD_OUT = 50  # where nothing else says so, every 50th name (by its checksum) 
 _UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError)  # what a bad shard raises
 _BAD_INDEX = (OSError, EOFError, zlib.error, ValueError, csv.Error)
 
-_Rows = dict[str, tuple[str, str]]  # of one shard: member -> split and label; either may be empty
+_Rows = dict[str, tuple[str, str | None]]  # of one shard: member -> split, label; empty: none; None: not said
 
 
 @dataclass(slots=True)
@@ -42,10 +42,11 @@ def placed(path: str) -> tuple[str, bool | None]:
     """The label and whether a picture is held out, by its path inside a folder or a shard.
 
     The label is the name of the folder that it lies in, unless that is a split's: train, val, validation or test. What
-    lies in one of the last three at the top is held out; of others the path does not say it: None.
+    lies in one of the last three at the top is held out, what lies in the first is not; of others the path does not
+    say it: None.
     """
     folders = PurePosixPath(path).parent.parts
-    held_out = True if folders and folders[0] in _HELD_OUT_FOLDERS else None
+    held_out = folders[0] in _HELD_OUT_FOLDERS if folders and folders[0] in _SPLITS else None
     return (folders[-1] if folders and folders[-1] not in _SPLITS else ""), held_out
 
 
@@ -104,7 +105,10 @@ class _Header(tarfile.TarInfo):
 
 
 def _index(files: Files, name: str, damaged: list[str]) -> dict[str, _Rows]:
-    """The rows of an index, by shard; without any, and `damaged` told, if it cannot be read."""
+    """The rows of an index, by shard; without any, and `damaged` told, if it cannot be read.
+
+    A row with an empty label says that its picture has none; one without that column leaves it to the path.
+    """
     indexed: dict[str, _Rows] = {}
     try:
         with files.open(name) as stream, gzip.open(stream, "rt", encoding="utf-8", newline="") as text:
@@ -112,7 +116,9 @@ def _index(files: Files, name: str, damaged: list[str]) -> dict[str, _Rows]:
             if missing := {"shard", "member", "split"} - set(rows.fieldnames or ()):
                 raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
             for row in rows:
-                label = "/".join(filter(None, (row.get("source"), row["label"]))) if row.get("label") else ""
+                label = row.get("label")
+                if label:
+                    label = "/".join(filter(None, (row.get("source"), label)))
                 shard, member, split = (row[column] or "" for column in ("shard", "member", "split"))
                 indexed.setdefault(PurePosixPath(shard).name, {})[_plain(member)] = (split, label)
     except _BAD_INDEX as error:
@@ -138,7 +144,8 @@ def _shard(files: Files, shard: str, rows: _Rows, damaged: list[str]) -> Iterato
 def _archived(archive: tarfile.TarFile, shard: str, prefix: str, rows: _Rows) -> Iterator[Member]:
     """The pictures of an open shard, with what stands beside them under the same key (WebDataset's layout).
 
-    What neither the index nor the path inside the shard says, the shard's own path may.
+    What neither the index nor the path inside the shard says, the shard's own path may. Where one of the two paths
+    holds a picture out, it is held out.
     """
     beside: dict[str, bytes] = {}  # masks and classes of the current key, whichever comes first
     pending: list[Member] = []
@@ -169,14 +176,16 @@ def _archived(archive: tarfile.TarFile, shard: str, prefix: str, rows: _Rows) ->
             if ending in (MASK_ENDING, _CLASS_ENDING):
                 beside[ending] = stream.read()
                 continue
-            split, label = rows.get(name, ("", ""))
+            split, label = rows.get(name, ("", None))
             inner_label, held_out = placed(name)
             if split:
                 held_out = split in _HELD_OUT_FOLDERS
-            elif held_out is None:
+            elif held_out is None or outer_held_out:
                 held_out = outer_held_out
             inside = f"{shard}/{name}"
-            data, label = partial(bytes, stream.read()), label or inner_label or outer_label
+            data = partial(bytes, stream.read())
+            if label is None:
+                label = inner_label or outer_label
             pending.append(Member(inside, prefix + inside, data, label, held_out, _chosen(name)))
     except _UNREADABLE:
         yield from finished()  # they are whole

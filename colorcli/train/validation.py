@@ -19,7 +19,7 @@ from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.saliency import f_measure, mean_absolute_error
 from colorcli.train.data import Example, is_gray
 
-_PROTOCOL_SIDE = 256  # pixels: chroma is compared at the papers' size
+PROTOCOL_SIDE = 256  # pixels: chroma is compared at the papers' size
 _GAINS = tuple(g / 20 for g in range(4, 25))  # factors on the predicted chroma that are tried: 0.2 .. 1.2
 _BATCH = 16
 
@@ -73,7 +73,7 @@ def _chroma(
     device = next(network.parameters()).device
     # Numbers, not tensors: a small tensor kept between two large ones holds the memory of both (17 MB a photo).
     errors: dict[float, list[float]] = {gain: [] for gain in (0.0, *_GAINS)}
-    for _, truth in _batches(examples, _PROTOCOL_SIDE):
+    for _, truth in _batches(examples, PROTOCOL_SIDE):
         rgb = truth.to(device) / 255
         lightness = rgb_to_lab(rgb)[:, :1]
         small = F.interpolate(lightness, (side, side), mode="bilinear", antialias=True)
@@ -82,7 +82,7 @@ def _chroma(
         chroma = F.interpolate(chroma, truth.shape[2:], mode="bicubic")  # (b, 2, side, side) -> (b, 2, 256, 256)
         for gain, collected in errors.items():
             result = lab_to_rgb(torch.cat((lightness, gain * chroma), dim=1))
-            collected += mean_squared_error(truth.to(device), (255 * result).round()).tolist()
+            collected += mean_squared_error(truth.cpu(), (255 * result).round().cpu()).tolist()  # MPS has no float64
     mse = {gain: torch.tensor(collected, dtype=torch.float64) for gain, collected in errors.items()}
     best = max(_GAINS, key=lambda gain: float(psnr(mse[gain]).mean()))
     return {

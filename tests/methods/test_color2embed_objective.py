@@ -20,7 +20,7 @@ from colorcli.methods.color2embed.objective import Objective
 from colorcli.train.data import Example
 from colorcli.train.validation import validate
 
-TINY: dict[str, Any] = {"widths": (8, 8, 8, 8), "encoder": (4, 4, 8, 8, 8), "hidden": 8}
+TINY: dict[str, Any] = {"widths": (8, 8, 8, 8), "encoder": (4, 4, 8, 8, 8), "hidden": 8, "reference_side": 32}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,8 +35,9 @@ def one_thread() -> Any:
 class _Constant(nn.Module):
     """Answers one chroma everywhere, and keeps what it saw."""
 
-    def __init__(self, chroma: float) -> None:
+    def __init__(self, chroma: float, reference_side: int = 32) -> None:
         super().__init__()
+        self.reference_side = reference_side
         self.chroma = nn.Parameter(torch.tensor(chroma))
 
     def forward(self, inputs: Tensor, reference: Tensor) -> Tensor:
@@ -102,6 +103,21 @@ def test_the_reference_is_the_augmented_truth() -> None:
     network = _Constant(0.0)
     _objective(network, noise=0.0, warp=False, turn=False)("network", batch)
     assert torch.equal(network.seen[1], batch["rgb"])
+
+
+def test_references_have_the_size_of_use() -> None:
+    """Oracle: what the predictor shows the network of the same picture, exact; with augmentation, that picture's own
+    self-reference; the picture itself keeps its size."""
+    batch = _batch(side=32)
+    network = _Constant(0.0, reference_side=48)
+    shown: list[Tensor] = []
+    network.embed = lambda square: shown.append(square) or square  # type: ignore[assignment, func-returns-value]
+    predictor.Predictor(network).embed(batch["rgb"])  # type: ignore[arg-type]
+    _objective(network, noise=0.0, warp=False, turn=False)("network", batch)
+    assert torch.equal(network.seen[1], shown[0])
+    _objective(network)("network", batch)
+    assert torch.equal(network.seen[1], self_reference(shown[0], batch["seed"], Augmentation()))
+    assert network.seen[0].shape[2:] == (32, 32)
 
 
 def test_gradients_reach_every_parameter() -> None:

@@ -179,6 +179,20 @@ def test_published_recipe_is_the_papers() -> None:
     assert {stage.size for stage in config.stages} == {256}
     assert (config.schedule, config.weight_decay, config.warmup) == ("constant", 0.0, 0)
     assert config.objective == {"delta": 1.0, "salience": 1.0}
+    assert (config.smallest_crop, config.enlarge >= 4) == (1.0, True)  # the whole picture
+
+
+def test_recipes_leave_no_picture_to_one_stage_alone() -> None:
+    """Oracle: pictures of 64 px, by hand: every stage of the backbone's recipe takes them; the papers that resize whole
+    pictures do so whatever their size, AGIN's to 286 px of which 256 are seen."""
+    folder = shipped_folder("training")
+    recipe = build_config("backbone", read_recipe(folder / "backbone" / "default.toml"))
+    assert all(64 * recipe.enlarge >= stage.size for stage in recipe.stages)
+    for method, pattern, smallest in (("color2embed", "[ap]*", 1.0), ("agin", "published", 256 / 286)):
+        for path in (folder / method).glob(f"{pattern}.toml"):
+            recipe = build_config(method, read_recipe(path))
+            assert recipe.smallest_crop == pytest.approx(smallest, abs=1e-3)
+            assert 64 * recipe.enlarge >= 256
 
 
 @pytest.mark.parametrize("path", sorted((shipped_folder("training")).glob("*/*.toml")), ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,11 +187,14 @@ def test_fitting_counts_what_a_batch_can_take(picture: Picture) -> None:
         crops.batch(1, 17)
     examples = [Example(picture(seed, *size)) for seed, size in enumerate(sizes)]
     assert Crops(examples, 0, "unpaired").fitting(16) == {"rgb": 3, "gray": 3}
+    examples = [Example(picture(seed, *size), gray=seed < 2, grayed=seed > 1) for seed, size in enumerate(sizes)]
+    assert Crops(examples, 0, "unpaired").fitting(16) == {"rgb": 1, "gray": 3}
 
 
 def test_unpaired_domains(picture: Picture) -> None:
-    """Oracle: pictures of the gray domain, whatever their tint, are never in the colour one; where there are none both
-    domains are the same pictures in an order of their own; only such ones raise UsageError."""
+    """Oracle: pictures of the gray domain, whatever their tint, are never in the colour one; colour pictures that are
+    to be grayed are in both; where there are neither, both domains are the same pictures in an order of their own; only
+    gray ones raise UsageError."""
     plain = [torch.full((3, 24, 24), 50 + 40 * i, dtype=torch.uint8) for i in range(3)]
     sepia = torch.tensor([200, 160, 90], dtype=torch.uint8)[:, None, None].expand(3, 24, 24).contiguous()
     gray = [Example(rgb, gray=True) for rgb in (*plain, sepia)]
@@ -200,6 +204,11 @@ def test_unpaired_domains(picture: Picture) -> None:
         tuple(example.rgb[:, 0, 0].tolist()) for example in gray
     }
     assert float(batch["rgb"].flatten(2).std(2).mean(1).min()) > 0.01  # none of the plain ones
+    both = [*gray, *(replace(example, grayed=True) for example in colour)]
+    batch = Crops(both, 0, "unpaired").batch(7, 16)
+    coloured = batch["gray"].flatten(2).std(2).mean(1) > 0.01
+    assert int(coloured.sum()) == 3
+    assert float(batch["rgb"].flatten(2).std(2).mean(1).min()) > 0.01
     batch = Crops(colour, 0, "unpaired").batch(6, 16)
     assert float((batch["gray"].amax(1) - batch["gray"].amin(1)).flatten(1).mean(1).min()) > 0.05
     assert not torch.equal(batch["gray"], batch["rgb"])

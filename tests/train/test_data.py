@@ -78,6 +78,14 @@ def test_the_smallest_region_fills_the_largest_crop(
     assert tuple(photos.train[0].rgb.shape) == (3, *expected)
 
 
+def test_smaller_regions_need_larger_pictures_and_validation_its_own_size(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: 30 / 0.5 = 60 for training; 80 for the one held out, and 60 where validation needs less."""
+    folder = _folder(tmp_path / "f", {name: encoded(0, 90, 90) for name in (TRAINED[0], HELD_OUT)})
+    for validated_at, expected in ((80, 80), (40, 60)):
+        photos = read_photos([folder], 30, smallest=0.5, validated_at=validated_at)
+        assert photos.train[0].rgb.shape == (3, 60, 60) and photos.validation[0].rgb.shape == (3, expected, expected)
+
+
 def test_several_sources_keep_their_order(tmp_path: Path, encoded: Encoded, picture: Picture) -> None:
     """Oracle: the order of the request, and of names inside a folder; exact, whatever the number of workers."""
     names = TRAINED[:6]
@@ -261,14 +269,15 @@ def test_labels_are_the_folders(tmp_path: Path, encoded: Encoded, picture: Pictu
 
 
 def test_labels_of_an_index_and_of_webdataset(tmp_path: Path, encoded: Encoded) -> None:
-    """Oracle: source/label of the index.csv.gz; the text of a .cls file under the same key, before or after."""
+    """Oracle: source/label of the index.csv.gz, where an empty label is none, so that the picture is left out; the text
+    of a .cls file under the same key, before or after."""
     shard = _shard(tmp_path / "p.tar", {"s/a.png": encoded(0), "s/b.png": encoded(1), "s/c.png": encoded(2)})
     with gzip.open(tmp_path / "index.csv.gz", "wt", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["shard", "member", "source", "label", "width", "height", "split"])
         for name, label in (("a", "rose"), ("b", "tulip"), ("c", "")):
             rows.writerow(["p.tar", f"s/{name}.png", "s", label, 24, 24, "train"])
-    assert read_photos([shard], 64, "labelled").classes == ("s", "s/rose", "s/tulip")
+    assert read_photos([shard], 64, "labelled").classes == ("s/rose", "s/tulip")
     other = tmp_path / "web"
     other.mkdir()
     members = {"0.cls": b"7\n", "0.png": encoded(0), "1.png": encoded(1), "1.cls": b"12", "2.png": encoded(2)}
@@ -325,6 +334,17 @@ def test_gray_photos_are_left_out_and_counted(tmp_path: Path, encoded: Encoded) 
         read_photos([_folder(tmp_path / "g", gray)], 64)
 
 
+def test_a_folder_train_is_not_held_out(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: the contract: the name whose checksum would hold it out is trained on beside a folder val; without one,
+    the checksum chooses."""
+    name = next(f"train/{i}.png" for i in range(10**4) if zlib.crc32(f"train/{i}.png".encode()) % 50 == 0)
+    files = {name: encoded(0), "train/x.png": encoded(1)}
+    for more, held_out in (({"val/y.png": encoded(2)}, "val/y.png"), ({}, name)):
+        photos = read_photos([_folder(tmp_path / f"f{len(more)}", files | more)], 64)
+        assert [e.name for e in photos.validation] == [held_out]
+        assert len(photos.train) == 1 + len(more)
+
+
 @pytest.mark.parametrize("form", ["folder", "shard", "memory"])
 def test_a_named_gray_domain(tmp_path: Path, encoded: Encoded, form: str) -> None:
     """Oracle: the contract: what `gray=` names is gray whatever its tint, the others are not, even a gray one; no gray
@@ -342,16 +362,21 @@ def test_a_named_gray_domain(tmp_path: Path, encoded: Encoded, form: str) -> Non
     photos = read_photos([f"gray={source}", coloured], 64, "unpaired")
     assert sorted(_levels([e for e in photos.train if e.gray])) == [120, 130]
     assert [e.name for e in photos.train if not e.gray] == ["1.png", "2.png"]
+    assert not any(e.grayed for e in photos.train)
     assert [(e.name, e.gray) for e in photos.validation] == [("val/3.png", False)]
     assert not photos.damaged
 
 
 def test_gray_domain_without_a_name(tmp_path: Path, encoded: Encoded) -> None:
-    """Oracle: the contract: gray pictures are the gray domain, sepia is not; the picture held out for want of another
-    one has colour."""
+    """Oracle: the contract: gray pictures are of the gray domain alone, coloured ones, as sepia is, of both; the
+    picture held out for want of another one has colour."""
     files = {"1.png": _tinted(100), "2.png": _tinted(100, SEPIA), "3.png": encoded(0), "4.png": _tinted(50)}
     photos = read_photos([_folder(tmp_path / "f", files)], 64, "unpaired")
-    assert [(e.name, e.gray) for e in photos.train] == [("1.png", True), ("2.png", False), ("4.png", True)]
+    assert [(e.name, e.gray, e.grayed) for e in photos.train] == [
+        ("1.png", True, False),
+        ("2.png", False, True),
+        ("4.png", True, False),
+    ]
     assert [(e.name, e.gray) for e in photos.validation] == [("3.png", False)]
 
 
@@ -493,8 +518,8 @@ def test_a_gpu_decodes_what_it_can(tmp_path: Path, encoded: Encoded, monkeypatch
             raise PermissionError(13, "Permission denied")
         return read(path)
 
-    def stand_in(given: list[bytes], side: int, device: torch.device) -> list[Tensor | None]:
-        assert (side, device) == (64, torch.device("cuda", 3))
+    def stand_in(given: list[bytes], sides: list[int], device: torch.device) -> list[Tensor | None]:
+        assert (set(sides), device) == ({64}, torch.device("cuda", 3))
         return [painted if data.startswith(b"\xff\xd8") else None for data in given]
 
     monkeypatch.setattr(Path, "read_bytes", counting)

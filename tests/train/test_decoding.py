@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from colorcli.train.decoding import decode, decode_on_gpu
+from colorcli.train.decoding import decode, decode_mask, decode_on_gpu
 
 Encoded = Callable[..., bytes]
 Picture = Callable[..., Tensor]
@@ -41,6 +41,24 @@ def test_size_after_decoding(encoded: Encoded, width: int, height: int, side: in
     decoded = decode(encoded(0, height, width), side)
     assert decoded.dtype is torch.uint8
     assert tuple(decoded.shape) == (3, expected[1], expected[0])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("width", "height", "side"), [(121, 111, 50), (111, 121, 50), (303, 265, 32), (811, 333, 32), (131, 101, 101)]
+)
+def test_a_mask_has_the_size_of_its_jpeg(width: int, height: int, side: int, turned: bool) -> None:
+    """Oracle: the PNG of the same sides, whose pixels are all read, while Pillow halves a JPEG and rounds up; exact,
+    also where EXIF turns the JPEG by a quarter."""
+    photo, mask = Image.new("RGB", (width, height)), io.BytesIO()
+    exif = Image.Exif()
+    if turned:
+        photo, exif[0x0112] = photo.transpose(Image.Transpose.ROTATE_90), 6
+    stream = io.BytesIO()
+    photo.save(stream, "JPEG", exif=exif)
+    Image.new("L", (width, height)).save(mask, "PNG")
+    found = decode(stream.getvalue(), side)
+    assert found.shape[1:] == decode_mask(mask.getvalue(), side).shape[1:]
 
 
 def test_long_picture_keeps_its_middle(picture: Picture, encoded: Encoded) -> None:
@@ -102,7 +120,7 @@ def test_gpu_pictures_are_those_of_the_cpu(
     """Oracle: `decode`, which is Pillow: the same shape, and at most 2 steps of 255 apart (Pillow's filter works in
     fixed point), none where nothing is resized. Sides under twice the target: Pillow decodes such files whole."""
     data = encoded(0, height, width, "JPEG")
-    (found,) = decode_on_gpu([data], side, HERE)
+    (found,) = decode_on_gpu([data], [side], HERE)
     expected = decode(data, side)
     assert found is not None
     assert found.dtype is torch.uint8
@@ -124,12 +142,12 @@ def test_what_a_gpu_is_not_given(encoded: Encoded, decoder: _Decoder, monkeypatc
     exif[0x0112] = 6
     turned = _jpeg(exif=exif)
     exif[0x0112] = 1
-    assert decode_on_gpu([_jpeg(exif=exif)], 16, HERE)[0] is not None
+    assert decode_on_gpu([_jpeg(exif=exif)], [16], HERE)[0] is not None
     assert decoder.calls == [1]
     left = [turned, _jpeg("CMYK"), _jpeg("L"), encoded(0), b"", b"no photo", _jpeg()[:-40], _jpeg()[:2] + b"\xff\xd9"]
-    assert decode_on_gpu(left, 16, HERE) == [None] * len(left)
+    assert decode_on_gpu(left, [16] * len(left), HERE) == [None] * len(left)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 16 - 1)
-    assert decode_on_gpu([_jpeg()], 16, HERE) == [None]
+    assert decode_on_gpu([_jpeg()], [16], HERE) == [None]
     assert decoder.calls == [1]
 
 
@@ -139,7 +157,7 @@ def test_what_a_gpu_refuses_is_left(encoded: Encoded, decoder: _Decoder) -> None
     files = [encoded(seed, 24, 24, "JPEG") for seed in range(20)]
     mixed = [encoded(0), *files[:10], b"", *files[10:]]
     decoder.refused = files[17]
-    found = decode_on_gpu(mixed, 64, HERE)
+    found = decode_on_gpu(mixed, [64] * len(mixed), HERE)
     assert decoder.calls == [16, 4]
     for data, picture in zip(mixed, found, strict=True):
         if data in files[:16]:

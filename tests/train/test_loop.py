@@ -25,7 +25,8 @@ from colorcli.errors import ColorizeError, UsageError
 from colorcli.loader import load_method
 from colorcli.methods.smsanet import predictor as smsanet_predictor
 from colorcli.methods.smsanet.network import SMSANet
-from colorcli.train import loop
+from colorcli.metrics.psnr import mean_squared_error
+from colorcli.train import loop, validation
 from colorcli.train.config import Stage
 from colorcli.train.crops import Crops
 from colorcli.train.data import Example, Photos
@@ -394,6 +395,7 @@ def test_clip_bounds_the_gradient(make_run: MakeRun) -> None:
         ({"network": {"depth": 3}}, "network settings .*depth"),
         ({"objective": {"softness": 1}}, "no setting softness"),
         ({"train_only": ("encoder",)}, "names no parameter of smsanet's network"),
+        ({"train_only": ("model8", "modle9", "modle10")}, "names no parameter of smsanet with modle10, modle9$"),
         ({"stages": (Stage(16, 0.5, 4), Stage(32, 0.5, 4))}, "no training photo has a short side of 32 pixels"),
         ({"method": "color2embed", "network": {}, "stages": (Stage(24, 1.0, 4),)}, "multiples of 16, not 24"),
         ({"accumulate": 3}, "batch of 4 cannot be shared evenly by 1 processes in 3 slices"),
@@ -403,6 +405,16 @@ def test_settings_that_make_no_run(make_run: MakeRun, settings: dict[str, Any], 
     """Oracle: the contract: UsageError before any work."""
     with pytest.raises(UsageError, match=message):
         make_run(**settings)
+
+
+def test_a_stage_for_few_photos_is_told(make_run: MakeRun, picture: Callable[..., Tensor]) -> None:
+    """Oracle: one of ten photos is 32 px, by hand; said once, before the first step; a quarter is not worth a word."""
+    photos = [Example(picture(seed, side, side)) for seed, side in enumerate([32] + 9 * [16])]
+    stages = (Stage(16, 0.5, 4), Stage(32, 0.5, 4))
+    for some, said in ((photos, ["only 1 of 10 photos are large enough for 32 px"]), (photos[:4], [])):
+        entries: list[dict[str, Any]] = []
+        make_run(photos=Photos(some, [Example(picture(100))]), stages=stages, report=entries.append)
+        assert [entry["text"] for entry in entries] == said
 
 
 def test_start_from_weights(make_run: MakeRun) -> None:
@@ -514,6 +526,24 @@ def test_validation_finds_the_gain(make_run: MakeRun, monkeypatch: pytest.Monkey
     for key, gain in (("gray", 0.0), ("gray pooled", 0.0), ("psnr", 2.0), ("pooled", 2.0)):
         result = (255 * color.lab2rgb(lab * (1, gain, gain))).round().astype(np.uint8)
         assert figures[key] == pytest.approx(peak_signal_noise_ratio(truth, result, data_range=255), abs=0.01)
+
+
+def test_errors_are_computed_on_the_cpu(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: MPS has no float64, of which the error is a mean: both pictures were brought to the CPU before."""
+    fetched: list[Tensor] = []
+    original = Tensor.cpu
+
+    def fetching(tensor: Tensor) -> Tensor:
+        fetched.append(original(tensor))
+        return fetched[-1]
+
+    def measuring(truth: Tensor, result: Tensor) -> Tensor:
+        assert all(any(given is one for one in fetched) for given in (truth, result))
+        return mean_squared_error(truth, result)
+
+    monkeypatch.setattr(Tensor, "cpu", fetching)
+    monkeypatch.setattr(validation, "mean_squared_error", measuring)
+    assert make_run().validate()["photos"] == 1
 
 
 def test_validation_of_gray_on_photos(make_run: MakeRun, picture: Callable[..., Tensor]) -> None:

@@ -122,10 +122,11 @@ def test_free_memory(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], exp
 
 
 def test_half_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: the contract by hand, with a stand-in for CUDA's own figure; other devices take all."""
+    """Oracle: the contract by hand, with a stand-in for CUDA's own figure; the CPU takes all, MPS nothing."""
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 4000))
     assert [fits_on(torch.device("cuda:0"), size) for size in (500, 501)] == [True, False]
     assert fits_on(torch.device("cpu"), 10**15)
+    assert not fits_on(torch.device("mps"), 1)
 
 
 def test_the_file_goes_with_its_pictures(tmp_path: Path, picture: Picture) -> None:

@@ -80,6 +80,14 @@ def test_from_photos_to_weights(request_for: Callable[..., TrainRequest]) -> Non
     assert logged[-1] == "final"
 
 
+def test_an_adversarial_run_keeps_its_colours(request_for: Callable[..., TrainRequest]) -> None:
+    """Oracle: the contract: gain 1 in the weights whatever PSNR is best with, which stays in the figures."""
+    settings = {"network": {"width": 4, "groups": 2}, "stages": "96:1:1", "steps": 1, "enlarge": 8}
+    description = read_checkpoint(run_training(request_for("agin", recipe="default", **settings), _quiet)).description
+    assert description["gain"] == 1
+    assert description["validation"]["gain"] != 1
+
+
 def test_a_run_is_not_overwritten_but_resumed(request_for: Callable[..., TrainRequest]) -> None:
     """Oracle: the contract: a folder with a run needs --resume, which goes on at step 3 and exports anew."""
     before = run_training(request_for(), _quiet).read_bytes()
@@ -127,6 +135,7 @@ def test_damaged_init(request_for: Callable[..., TrainRequest], tmp_path: Path) 
         ({"speed": 3}, "unknown training setting 'speed'"),
         ({"variant": "huge"}, "no variant 'huge'"),
         ({"backbone": "none.safetensors"}, "no loss of smsanet uses a backbone"),
+        ({"saliency": "none.safetensors"}, "no loss of smsanet uses a saliency detector"),
     ],
 )
 def test_requests_that_cannot_be_carried_out(

@@ -72,8 +72,9 @@ def _source(tmp_path: Path, form: str, files: dict[str, bytes]) -> str:
         ("a.png", ("", None)),
         ("cat/a.png", ("cat", None)),
         ("pets/cat/a.png", ("cat", None)),
-        ("train/a.png", ("", None)),
-        ("train/cat/a.png", ("cat", None)),
+        ("train/a.png", ("", False)),
+        ("train/cat/a.png", ("cat", False)),
+        ("cat/train/a.png", ("", None)),
         ("val/a.png", ("", True)),
         ("validation/cat/a.png", ("cat", True)),
         ("test/pets/cat/a.png", ("cat", True)),
@@ -96,7 +97,8 @@ def test_all_forms_say_the_same(tmp_path: Path, form: str) -> None:
     damaged: list[str] = []
     found = list(members(_source(tmp_path, form, files), damaged))
     labels = {"a.png": "", "ant/1.JPG": "ant", "ant/2.webp": "ant", "train/cat/3.png": "cat", "val/4.png": ""}
-    expected = [(p, labels.get(p, "cat"), True if p.startswith("val") else None, p.encode()) for p in paths]
+    splits = {"train": False, "val": True, "validation": True}
+    expected = [(p, labels.get(p, "cat"), splits.get(p.split("/")[0]), p.encode()) for p in paths]
     assert [(m.name.removeprefix("s.tar/"), m.label, m.held_out, m.read()) for m in found] == expected
     assert len({m.chosen for m in found}) == 1  # no checksum among them is a multiple of fifty
     assert not damaged
@@ -169,21 +171,24 @@ def test_altered_shards_never_raise(tmp_path_factory: pytest.TempPathFactory, mo
 @pytest.mark.parametrize("remote", [False, True])
 @pytest.mark.parametrize("single", [False, True])
 def test_index_goes_by_the_shards_own_name(tmp_path: Path, remote: bool, single: bool) -> None:
-    """Oracle: the rows by hand: of the shard's base name only, whatever folder it lies in; over the folder's val."""
+    """Oracle: the rows by hand: of the shard's base name only, whatever folder it lies in; over the folder's val. An
+    empty label is none, whatever the folder; a row that is too short for one leaves it to the folder."""
     files = {
-        "deep/p.tar": _tar({"./1.png": b"", "2.png": b"", "val/3.png": b"", "x/4.png": b""}),
+        "deep/p.tar": _tar({"./1.png": b"", "2.png": b"", "val/3.png": b"", "x/4.png": b"", "x/5.png": b""}),
         "deep/index.csv.gz": _index(
             ("p.tar", "1.png", "s", "rose", "val"),
             ("q.tar", "2.png", "s", "tulip", "val"),
             ("shards/p.tar", "val/3.png", "s", "", "train"),
             ("p.tar", "x/4.png"),  # a short row
+            ("p.tar", "x/5.png", "s", "", ""),
         ),
     }
     source = _remote(files) if remote else str(_folder(tmp_path / "src", files))
     damaged: list[str] = []
     found = list(members(f"{source}/deep/p.tar" if single else source, damaged))
     outer = "" if single else "deep"  # a shard's own folder labels what lies in it, as a picture's would
-    assert [(m.label, m.held_out) for m in found] == [("s/rose", True), (outer, None), (outer, False), ("x", None)]
+    expected = [("s/rose", True), (outer, None), ("", False), ("x", None), ("", None)]
+    assert [(m.label, m.held_out) for m in found] == expected
     assert not damaged
 
 
@@ -297,7 +302,7 @@ def test_a_shards_folder_holds_out_and_labels(tmp_path: Path) -> None:
     assert [(m.name, m.label, m.held_out) for m in members(str(folder), [])] == [
         ("dog/s.tar/1.png", "dog", None),
         ("dog/s.tar/cat/2.png", "cat", None),
-        ("dog/s.tar/train/3.png", "dog", None),
+        ("dog/s.tar/train/3.png", "dog", False),
         ("val/s.tar/1.png", "", True),
         ("val/s.tar/cat/2.png", "cat", True),
         ("val/s.tar/train/3.png", "", True),

@@ -87,12 +87,16 @@ class Objective(BaseObjective):
         """`reconstruction` and `perceptual`, weighted, those of weight 0 left out; in float32 also under autocast.
 
         Reconstruction is on ab / 110, and both are means where eq. 8 and 9 print sums, so that their weights do not
-        depend on a picture's size (the published code's reading).
+        depend on a picture's size (the published code's reading). The reference is made of the picture in the size at
+        which the network sees references in use and in validation, whatever the crop's: colours and noise have that
+        scale.
         """
         del player  # there is one
         rgb, weights = batch["rgb"], self.settings
         lab = rgb_to_lab(rgb)
-        reference = self_reference(rgb, batch["seed"], self.augmentation)
+        side = self.network.reference_side
+        square = F.interpolate(rgb, (side, side), mode="bilinear", antialias=True)  # (B, 3, H, W) -> (B, 3, side, side)
+        reference = self_reference(square.clamp(0, 1), batch["seed"], self.augmentation)
         predicted = self.network(normalize_lightness(lab[:, :1]), reference).float()
         losses: dict[str, Tensor] = {}
         if weights.reconstruction:
