@@ -58,7 +58,11 @@ def load_method(
     Errors: UsageError for an unknown method, WeightsError for weights that are missing, damaged or of another method.
     """
     spec = METHODS[method]
-    path = weights or store.verify(store.find(method))
+    if weights is None:
+        entry = store.find(method)
+        path, known = store.verify(entry), entry.sha256
+    else:
+        path, known = weights, None
     checkpoint = read_checkpoint(path)
     network = build_network(spec, checkpoint, str(path))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -88,7 +92,7 @@ def load_method(
         asking(predictor),
         device,
         dtype,
-        store.digest(path),
+        known or store.digest(path),
         size,
         checkpoint.description,
         asking(with_attention) if spec.attention else None,

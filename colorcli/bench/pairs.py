@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from colorcli.bench.quality import finite
 from colorcli.color.chroma import guide, join
 from colorcli.color.lab import lab_to_rgb, rgb_to_lab
-from colorcli.errors import ColorizeError, PhotoError, UsageError
+from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Reference
 from colorcli.loader import LoadedMethod
 from colorcli.media.photos import read_photo
@@ -145,11 +146,7 @@ def _similarities(method: LoadedMethod, pairs: Pairs, side: int) -> dict[str, Te
     for target in pairs.targets:
         lightness, small = _seen(target, SIDE, 1), _seen(target, side, method.spec.multiple)
         for reference, tint, z in zip(pairs.references, tints, embeddings, strict=True):
-            predicted = method.predict(small, z).cpu()
-            if not bool(torch.isfinite(predicted).all()):
-                raise ColorizeError(
-                    f"{target.name} after {reference.name}: the network gave non-finite colour; try --precision fp32"
-                )
+            predicted = finite(method.predict(small, z), f"{target.name} after {reference.name}")
             flat = tint.expand(-1, -1, *lightness.shape[2:])
             results = {
                 "gray": lab_to_rgb(torch.cat((lightness, torch.zeros_like(flat)), dim=1)),

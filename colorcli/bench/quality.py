@@ -121,18 +121,19 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
 
 def _chroma(method: LoadedMethod, small: Tensor, truth: Tensor, name: str) -> Tensor:
     """(1, 1, side, side) CIE L -> (1, 2, side, side) CIE ab, on the CPU. truth: (1, 3, 256, 256) uint8; its name."""
-    predicted = _predicted(method, small, truth, name).cpu()
-    if not bool(torch.isfinite(predicted).all()):
-        raise ColorizeError(f"{name}: the network gave non-finite colour; try --precision fp32")
-    return predicted
-
-
-def _predicted(method: LoadedMethod, small: Tensor, truth: Tensor, name: str) -> Tensor:
     if method.embed is None:
-        return method.predict(small)
+        return finite(method.predict(small), name)
     seed = zlib.crc32(os.fsencode(PurePosixPath(name).name))  # not its place among the photos: --limit moves nothing
     reference = self_reference(truth.float() / 255, torch.tensor([seed]), _SELF_REFERENCE)
-    return method.predict(small, method.embed(reference))
+    return finite(method.predict(small, method.embed(reference)), name)
+
+
+def finite(chroma: Tensor, name: str) -> Tensor:
+    """A photo's predicted chroma, on the CPU; ColorizeError, which names the photo, where it is no colour."""
+    chroma = chroma.cpu()
+    if not bool(torch.isfinite(chroma).all()):
+        raise ColorizeError(f"{name}: the network gave non-finite colour; try --precision fp32")
+    return chroma
 
 
 def _row(name: str, values: list[tuple[float, float, float]]) -> Row:
