@@ -103,14 +103,16 @@ def chroma_huber(predicted: Tensor, target: Tensor, delta: float) -> Tensor:
     return F.huber_loss(predicted.float(), target, delta=normalised) / normalised
 
 
-def photo_cauchy(predicted: Tensor, target: Tensor, scale: float) -> Tensor:
+def photo_cauchy(predicted: Tensor, target: Tensor, scale: float, weights: Tensor | None = None) -> Tensor:
     """Cauchy loss on each photo's root mean square error: log(1 + error^2 / scale^2), a scalar, the mean over photos.
 
-    predicted, target: (B, C, H, W) in the scale's units. An error well above the scale counts by its ratio and not by
-    its size, as it does in a mean of PSNRs: a photo whose colour nobody could guess then weighs no more than another.
+    predicted, target: (B, C, H, W) in the scale's units. weights: (B,), how many times each photo counts; None: once.
+    An error well above the scale counts by its ratio and not by its size, as it does in a mean of PSNRs: a photo whose
+    colour nobody could guess then weighs no more than another.
     """
     error = (predicted - target).square().mean((1, 2, 3))  # (B, C, H, W) -> (B,)
-    return torch.log1p(error / scale**2).mean()
+    losses = torch.log1p(error / scale**2)
+    return losses.mean() if weights is None else (weights * losses).mean()
 
 
 class PredictsChroma:

@@ -10,11 +10,11 @@ import torch
 from skimage import color
 from torch import Tensor, nn
 
-from colorcli.color.lab import rgb_to_lab
+from colorcli.color.lab import open_rgb, rgb_to_lab
 from colorcli.errors import UsageError
 from colorcli.methods.aging import aged
 from colorcli.methods.blocks import photo_cauchy
-from colorcli.methods.smsanet.objective import Objective
+from colorcli.methods.smsanet.objective import Objective, near_gray_weights
 
 
 def _pictures(seed: int) -> Tensor:
@@ -40,6 +40,22 @@ def test_a_hopeless_photo_pulls_less() -> None:
     assert predicted.grad is not None
     near, far = predicted.grad.abs().mean((1, 2, 3)).tolist()
     assert far / near == pytest.approx((55 / (25 + 55**2)) / (5 / (25 + 25)), abs=1e-3)
+
+
+def test_weights_scale_each_photo_s_loss() -> None:
+    """Oracle: the loss of each photo alone, weighted by hand; 1e-6."""
+    predicted, target = _pictures(0), _pictures(1)
+    alone = [float(photo_cauchy(predicted[i : i + 1], target[i : i + 1], 0.1)) for i in range(3)]
+    expected = (3 * alone[0] + 1 * alone[1] + 2 * alone[2]) / 3
+    weighted = photo_cauchy(predicted, target, 0.1, torch.tensor([3.0, 1.0, 2.0]))
+    assert float(weighted) == pytest.approx(expected, rel=1e-6)
+
+
+def test_nearly_gray_photos_count_more() -> None:
+    """Oracle: closed form on photos of one chroma each: 4 times up to 6, 2.5 times at 8, once from 10 on; 1e-5."""
+    chroma = torch.tensor([0.0, 6.0, 8.0, 10.0, 40.0])
+    ab = torch.stack((0.6 * chroma, -0.8 * chroma), 1)[..., None, None].expand(-1, -1, 4, 4)  # (5, 2) -> (5, 2, 4, 4)
+    torch.testing.assert_close(near_gray_weights(ab, 4.0), torch.tensor([4.0, 4.0, 2.5, 1.0, 1.0]), rtol=1e-5, atol=0)
 
 
 class _Echo(nn.Module):
@@ -72,6 +88,21 @@ def test_objective_takes_it_in_huber_s_place() -> None:
     assert float(losses["cauchy"].detach()) == pytest.approx(np.log(1 + errors * 25.5**2).mean(), rel=1e-4)
 
 
+def test_objective_weighs_nearly_gray_photos() -> None:
+    """Oracle: `photo_cauchy` and `near_gray_weights` on the same photos, one of them nearly gray; 1e-6."""
+    rgb = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    rgb[0] = rgb[0].mean(0) + 0.02 * (rgb[0] - rgb[0].mean(0))
+    seeds = torch.arange(2)
+    plain = Objective(_Echo(), {"photo_scale": 5.0})("network", {"rgb": rgb, "seed": seeds})  # type: ignore[arg-type]
+    weighed = Objective(_Echo(), {"photo_scale": 5.0, "near_gray": 3.0})("network", {"rgb": rgb, "seed": seeds})  # type: ignore[arg-type]
+    lab = rgb_to_lab(rgb)
+    gray = open_rgb(torch.cat((lab[:, :1], torch.zeros_like(lab[:, 1:])), 1))
+    weights = near_gray_weights(lab[:, 1:], 3.0)
+    assert weights.tolist() == [3.0, 1.0]
+    assert torch.allclose(weighed["cauchy"], photo_cauchy(gray, rgb, 5 / 255, weights), rtol=1e-6)
+    assert weighed["cauchy"] > plain["cauchy"]
+
+
 def test_network_sees_the_aged_tones_and_learns_the_true_colour() -> None:
     """Oracle: the published normalisation of `aged`, and the loss of the untouched photos; exact."""
     losses, shown, rgb = _run(aging=0.8)
@@ -83,7 +114,9 @@ def test_network_sees_the_aged_tones_and_learns_the_true_colour() -> None:
     assert torch.equal(losses["huber"], plain["huber"])
 
 
-@pytest.mark.parametrize("setting", [{"photo_scale": -1.0}, {"aging": 1.5}, {"aging": -0.1}])
+@pytest.mark.parametrize(
+    "setting", [{"photo_scale": -1.0}, {"near_gray": 0.5}, {"near_gray": 2.0}, {"aging": 1.5}, {"aging": -0.1}]
+)
 def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
     """Oracle: the contract: an error that names the setting."""
     with pytest.raises(UsageError, match=next(iter(setting))):

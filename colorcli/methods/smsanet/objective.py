@@ -19,6 +19,7 @@ from colorcli.methods.objective import Objective as BaseObjective
 from colorcli.methods.smsanet.network import SMSANet
 
 _FOREGROUND = 0.5  # saliency above which a pixel belongs to the foreground
+_NEARLY_GRAY, _COLOURED = 6.0, 10.0  # mean chroma of a photo, CIE ab units
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Settings:
     delta: float = 1.0  # CIE ab units (paper: 1. On the network's normalised chroma that is 1/110: our reading)
     salience: float = 0.0  # alpha_1 of eq. 7, the weight of the salient loss (paper: 1); 0: none
     photo_scale: float = 0.0  # 8-bit steps of sRGB; above 0: `photo_cauchy` in place of Huber (not the paper's)
+    near_gray: float = 1.0  # with photo_scale: how many times a nearly gray photo counts (not the paper's)
     aging: float = 0.0  # how much the lightness that the network sees is aged, 0..1 (not the paper's)
 
     def __post_init__(self) -> None:
@@ -37,6 +39,10 @@ class Settings:
             raise ValueError(f"salience must be 0 or more, not {self.salience}")
         if not 0 <= self.photo_scale < math.inf:
             raise ValueError(f"photo_scale must be 0 or more, not {self.photo_scale}")
+        if not 1 <= self.near_gray < math.inf:
+            raise ValueError(f"near_gray must be 1 or more, not {self.near_gray}")
+        if self.near_gray > 1 and not self.photo_scale:
+            raise ValueError("near_gray weighs photos one by one: it needs photo_scale above 0")
         if not 0 <= self.aging <= 1:
             raise ValueError(f"aging must be in [0, 1], not {self.aging}")
 
@@ -54,6 +60,17 @@ def salient_loss(truth: Tensor, predicted: Tensor, detector: nn.Module) -> Tenso
     phi_truth, phi_predicted = foreground.chunk(2)  # (2B, 1, H, W) -> twice (B, 1, H, W)
     difference: Tensor = phi_truth * truth - phi_predicted * predicted
     return difference.abs().mean()
+
+
+def near_gray_weights(chroma: Tensor, factor: float) -> Tensor:
+    """How many times each photo counts: `factor` up to a mean chroma of 6, once from 10 on, linear between.
+
+    chroma: (B, 2, H, W) true CIE ab. Returns (B,). Collections of colour photos leave the nearly gray ones out, and
+    archives do not: those that remain stand in for them.
+    """
+    means = chroma.square().sum(1).sqrt().mean((1, 2))  # (B, 2, H, W) -> (B,)
+    nearness = ((_COLOURED - means) / (_COLOURED - _NEARLY_GRAY)).clamp(0, 1)
+    return 1 + (factor - 1) * nearness
 
 
 class Objective(BaseObjective):
@@ -95,7 +112,8 @@ class Objective(BaseObjective):
         if photo_scale or salience:
             shown = open_rgb(torch.cat((lab[:, :1], predicted * CHROMA_SCALE), dim=1))
         if photo_scale:
-            losses = {"cauchy": photo_cauchy(shown, rgb, photo_scale / 255)}
+            weights = near_gray_weights(lab[:, 1:], self.settings.near_gray) if self.settings.near_gray > 1 else None
+            losses = {"cauchy": photo_cauchy(shown, rgb, photo_scale / 255, weights)}
         else:
             losses = {"huber": chroma_huber(predicted, lab[:, 1:] / CHROMA_SCALE, self.settings.delta)}
         if salience:
