@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -51,8 +52,8 @@ def colour(
     verbosity = request.verbosity
     todo = [] if fail_fast and found.failures else found.jobs
     if dry_run:
-        told = rehearse(todo, out, request, say if verbosity >= 0 else lambda _: None) if todo else iter(())
-        counts = _foretell(found, told, as_json, verbosity)
+        with closing(rehearse(todo, out, request, say if verbosity >= 0 else lambda _: None)) as told:
+            counts = _foretell(found, told, as_json, verbosity, fail_fast=fail_fast)
     else:
         progress = Progress(len(found.jobs) + len(found.failures), verbosity)
         counts = {"done": 0, "unchanged": 0, "failed": 0}
@@ -96,8 +97,13 @@ def _tell(outcome: Outcome, progress: Progress, counts: dict[str, int], as_json:
         typer.echo(json.dumps(entry))
 
 
-def _foretell(found: Discovery, told: Iterator[Planned | Outcome], as_json: bool, verbosity: int) -> dict[str, int]:
-    """Tell what a run would do: failures and what is skipped on stderr, the rest on stdout."""
+def _foretell(
+    found: Discovery, told: Iterator[Planned | Outcome], as_json: bool, verbosity: int, *, fail_fast: bool
+) -> dict[str, int]:
+    """Tell what a run would do: failures and what is skipped on stderr, the rest on stdout.
+
+    fail_fast: up to the first photo that would fail.
+    """
     counts = {"planned": 0, "unchanged": 0, "failed": 0}
     _tell_skipped(found, say if verbosity >= 0 else lambda _: None, verbosity >= 0, as_json)
     for outcome in chain(found.failures, told):
@@ -109,6 +115,8 @@ def _foretell(found: Discovery, told: Iterator[Planned | Outcome], as_json: bool
             typer.echo(json.dumps(entry))
         elif entry["state"] != "failed" and verbosity >= 0:
             typer.echo(printable(line))
+        if fail_fast and entry["state"] == "failed" and not found.failures:  # those are all told, and nothing is begun
+            break
     return counts
 
 

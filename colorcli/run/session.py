@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -243,8 +243,10 @@ def _references(method: LoadedMethod, request: Request, say: Say) -> References 
 
 def rehearse(
     jobs: Sequence[Job], out: Path | None, request: Request, say: Say
-) -> Iterator[Planned | Unchanged | Failure]:
-    """What `open_run` would do with these jobs; `out` is only read. Errors: as of `open_run`."""
+) -> Generator[Planned | Unchanged | Failure, None, None]:
+    """What `open_run` would do with these jobs, nothing without any; `out` is only read. Errors: as of `open_run`."""
+    if not jobs:
+        return
     prepared = _prepare(request, say)
     jobs = _asked_for(jobs, out, request, say)
     with _ledgers(copied_ledger, jobs, out, prepared.settings, request.compare) as ledgers:

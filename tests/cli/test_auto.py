@@ -195,6 +195,21 @@ def test_dry_run_foretells_what_the_run_does(photos: Path, tmp_path: Path, auto:
     assert summary == {"planned": 2, "unchanged": 1, "failed": 4, "skipped": 1}
 
 
+def test_dry_run_stops_where_fail_fast_does(photos: Path, tmp_path: Path, auto: Call) -> None:
+    """Oracle: the order of names: the photo before the bad one, that one, and none behind it; where files are not
+    found, what the run itself tells: each of these, and no photo."""
+    (photos / "b.png").write_bytes(b"no picture")  # behind astronaut.png, before three others
+    how = ("--fail-fast", "--json", "-j", "1")
+    *told, summary = map(json.loads, auto(photos, *how, "--dry-run", out=tmp_path / "out").out.splitlines())
+    assert [(entry["file"], entry["state"]) for entry in told] == [("astronaut.png", "planned"), ("b.png", "failed")]
+    assert summary["summary"] == {"planned": 1, "unchanged": 0, "failed": 1, "skipped": 0}
+    missing = [tmp_path / name for name in ("x.png", "y.png")]
+    foretold, done = (auto(photos, *missing, *how, *more, out=tmp_path / "o") for more in (("--dry-run",), ()))
+    assert foretold.code == done.code == 3
+    assert foretold.out.splitlines()[:-1] == done.out.splitlines()[:-1]
+    assert [json.loads(line)["file"] for line in done.out.splitlines()[:-1]] == list(map(str, missing))
+
+
 def test_dry_run_without_weights_exits_4(photos: Path, tmp_path: Path, auto: Call) -> None:
     """Oracle: the run would end so, before any photo."""
     answer = auto(photos, "--dry-run", out=tmp_path / "out", weights=tmp_path / "nowhere.safetensors")
