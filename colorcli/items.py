@@ -40,6 +40,10 @@ class Job:
     attention: Path | None = None  # a map of where the network looked, to be written as well
     reference: Reference | None = None  # whose colours it gets; None: the method needs none, or the nearest is chosen
 
+    def failed(self, stage: str, reason: str) -> Failure:
+        """This job as a Failure."""
+        return Failure(self.name, stage, reason, self.reference)
+
 
 @dataclass(frozen=True, slots=True)
 class PhotoHeader:
@@ -98,3 +102,4 @@ class Failure:
     name: str
     stage: str  # "discover", "decode", "infer", "encode"
     reason: str
+    reference: Reference | None = None  # whose colours it was to have, where that is known

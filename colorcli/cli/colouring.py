@@ -126,8 +126,11 @@ def _entry(outcome: Planned | Outcome) -> tuple[dict[str, Any], str]:
     from colorcli.run.preview import Planned
 
     if isinstance(outcome, Failure):
-        entry = {"file": outcome.name, "state": "failed", "stage": outcome.stage, "reason": outcome.reason}
-        return entry, f"{outcome.name}: FAILED ({outcome.stage}): {outcome.reason}"
+        entry, whose = {"file": outcome.name}, ""
+        if outcome.reference is not None:
+            entry["reference"], whose = outcome.reference.name, f" (reference {outcome.reference.name})"
+        entry |= {"state": "failed", "stage": outcome.stage, "reason": outcome.reason}
+        return entry, f"{outcome.name}{whose}: FAILED ({outcome.stage}): {outcome.reason}"
     entry = {"file": outcome.job.name, "result": str(outcome.job.target)}
     if outcome.job.reference is not None:
         entry["reference"] = outcome.job.reference.name

@@ -81,11 +81,11 @@ def make_jobs(
             what = "result" if taken == claims[0] else "comparison"
             owner = owners[key(taken)]
             reason = f"its {what} would be {taken}, as {owner}'s result or comparison is; colour them apart"
-            failures.append(Failure(str(found.source), STAGE, reason))
+            failures.append(Failure(str(found.source), STAGE, reason, version.reference))
         elif replaced is not None:
             what = "result" if replaced == claims[0] else "comparison"
             reason = f"its {what} would replace the photo {replaced}; choose another output folder"
-            failures.append(Failure(str(found.relative), STAGE, reason))
+            failures.append(Failure(str(found.relative), STAGE, reason, version.reference))
         else:
             owners |= dict.fromkeys(map(key, claims), found.source)
             sidecar = sidecars.of(found.source)

@@ -22,14 +22,14 @@ def judge(job: Job, ledgers: Ledgers, overwrite: bool) -> Mark | Unchanged | Fai
         with ledgers.of(job) as ledger:
             standing, mark, path = ledger.look(job)
     except PhotoError as error:
-        return Failure(job.name, "encode", str(error))
+        return job.failed("encode", str(error))
     except OSError as error:
         what = (
             f"its hints {job.sidecar.name} cannot" if job.sidecar and error.filename == str(job.sidecar) else "cannot"
         )
-        return Failure(job.name, "decode", f"{what} be read: {error.strerror or error}")
+        return job.failed("decode", f"{what} be read: {error.strerror or error}")
     if standing is Standing.DONE:
         return Unchanged(job)
     if standing is Standing.FOREIGN and not overwrite:
-        return Failure(job.name, "decode", f"{path} exists and was not made by this tool from this photo: --overwrite")
+        return job.failed("decode", f"{path} exists and was not made by this tool from this photo: --overwrite")
     return mark

@@ -197,8 +197,8 @@ class LocalRun:
             if self._verbosity >= _VERBOSE_TRACEBACK:
                 for line in traceback.format_exc().splitlines():
                     self._say(line)
-            for name in _names(item)[answered:]:
-                yield Failure(name, stage, f"unexpected {type(error).__name__}: {error}")
+            for job in _jobs(item)[answered:]:
+                yield job.failed(stage, f"unexpected {type(error).__name__}: {error}")
 
     def _feed(self) -> None:
         try:
@@ -268,7 +268,7 @@ class LocalRun:
             with self._ledgers.of(job) as ledger:
                 outcome = self._noted(colored, ledger)
         except PhotoError as error:
-            outcome = Failure(job.name, "encode", str(error))
+            outcome = job.failed("encode", str(error))
         yield outcome
 
     def _noted(self, colored: Colored, ledger: Ledger) -> Finished | Failure:
@@ -292,12 +292,12 @@ def _asked(method: LoadedMethod, attends: bool) -> Predict:
     return method.attend if attends and method.attend is not None else method.predict
 
 
-def _names(item: Job | Batch | Colored) -> list[str]:
+def _jobs(item: Job | Batch | Colored) -> list[Job]:
     if isinstance(item, Job):
-        return [item.name]
+        return [item]
     if isinstance(item, Colored):
-        return [item.photo.job.name]
-    return [photo.job.name for photo in item.photos]
+        return [item.photo.job]
+    return [photo.job for photo in item.photos]
 
 
 def _set_vips_threads(count: int) -> None:

@@ -32,7 +32,7 @@ def preview(
         except ColorizeError:
             raise
         except Exception as error:  # that nobody foresaw: this photo's alone, as in a run
-            yield Failure(job.name, "decode", f"unexpected {type(error).__name__}: {error}")
+            yield job.failed("decode", f"unexpected {type(error).__name__}: {error}")
 
 
 def _foretold(job: Job, max_pixels: int) -> Planned | Failure:
@@ -40,9 +40,9 @@ def _foretold(job: Job, max_pixels: int) -> Planned | Failure:
         header = open_source(job.source, max_pixels=max_pixels).header
         open_hints(job, header, max_pixels=max_pixels)
     except PhotoError as error:
-        return Failure(job.name, "decode", str(error))
+        return job.failed("decode", str(error))
     try:
         target_format(job.target, header)
     except PhotoError as error:
-        return Failure(job.name, "encode", str(error))
+        return job.failed("encode", str(error))
     return Planned(job)

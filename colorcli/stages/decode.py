@@ -22,7 +22,7 @@ def decode(job: Job, side: int, multiple: int, max_pixels: int = MAX_PIXELS) -> 
         header, lightness = read_photo(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
         hints = _hints(job, header, *lightness.shape, max_pixels=max_pixels)
     except PhotoError as error:
-        return Failure(job.name, "decode", str(error))
+        return job.failed("decode", str(error))
     return Photo(job, header, torch.from_numpy(lightness)[None], hints)  # (h, w) -> (1, h, w)
 
 

@@ -45,7 +45,7 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
         with _attention(colored):
             notes = write_result(job, maps[0], maps[1], _gamut(), _told(options, job.reference))
     except PhotoError as error:
-        return Failure(job.name, "encode", str(error))
+        return job.failed("encode", str(error))
     # A person who asks for less saturation knows why the result is gray.
     chroma = float(colored.chroma.norm(dim=0).mean()) * max(options.saturation, 1.0)
     if chroma < _NEARLY_GRAY:

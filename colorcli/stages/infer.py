@@ -35,7 +35,7 @@ def infer(
         if bool(torch.isfinite(one).all()):
             yield Colored(photo, one[:2], one[2] if len(one) > 2 else None)
         else:
-            yield Failure(photo.job.name, "infer", "the network gave non-finite colour, also in fp32")
+            yield photo.job.failed("infer", "the network gave non-finite colour, also in fp32")
 
 
 def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tensor | None:
@@ -63,7 +63,7 @@ def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say, shrink:
     if len(photos) == 1:
         height, width = batch.lightness.shape[2:]
         reason = f"not enough memory for one photo at {width}x{height}: try a smaller --size, or --device cpu"
-        yield Failure(photos[0].job.name, "infer", reason)
+        yield photos[0].job.failed("infer", reason)
         return
     half = len(photos) // 2
     say(f"out of memory with {len(photos)} photos at once: going on with {half}")

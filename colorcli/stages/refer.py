@@ -88,7 +88,7 @@ class References:
                 reference = job.reference
             embedding = self._embeddings.of(reference)
         except PhotoError as error:
-            return Failure(job.name, "decode", str(error))
+            return job.failed("decode", str(error))
         return replace(photo, job=job, embedding=embedding, notes=(*photo.notes, *notes))
 
     def _embedding_of(self, reference: Reference) -> Tensor:

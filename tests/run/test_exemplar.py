@@ -165,6 +165,33 @@ def test_several_references_name_the_results(
     assert told == expected
 
 
+def test_a_failure_says_whose_colours_it_was_to_have(
+    photos: Path, refs: Path, tmp_path: Path, exemplar: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: what lies in the way, and what breaks: one foreign file is one reference's failure, foretold too; a
+    damaged photo is both's, a network that breaks over one photo at a time is the one's whose photo it was."""
+    both, keys = [refs / "cup.jpg", refs / "sky.png"], ("file", "reference", "stage")
+    (photos / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "coffee.sky.png").write_bytes(b"a file of mine")
+    foretold = exemplar(photos, "--json", "--dry-run", ref=both, out=tmp_path / "out")
+    expected = [("bad.png", name, "decode") for name in ("cup.jpg", "sky.png")] + [("coffee.png", "sky.png", "decode")]
+    done = exemplar(photos, "--json", ref=both, out=tmp_path / "out")
+    for answer in (foretold, done):
+        failed = [entry for entry in _entries(answer) if entry["state"] == "failed"]
+        assert sorted(tuple(entry[key] for key in keys) for entry in failed) == expected
+        assert answer.code == 3 and "coffee.png (reference sky.png): FAILED (decode): " in answer.err
+
+    def breaks(_: Predictor, lightness: Tensor, z: Tensor) -> Tensor:
+        raise ArithmeticError(lightness.shape, z.shape)
+
+    monkeypatch.setattr(Predictor, "__call__", breaks)
+    broken = exemplar(photos / "rocket.png", "--json", ref=both, out=tmp_path / "two")
+    assert sorted(tuple(entry[key] for key in keys) for entry in _entries(broken)) == [
+        ("rocket.png", name, "infer") for name in ("cup.jpg", "sky.png")
+    ]
+
+
 def test_pairs_by_name(photos: Path, tmp_path: Path, exemplar: Call, put_color: Call, put_photo: Call) -> None:
     """Oracle: the folder's own names: each photo has the reference of its name in the report and the bytes of that
     reference alone; one without is a failure by name, one with a gray reference too, and the others go on."""
@@ -179,7 +206,7 @@ def test_pairs_by_name(photos: Path, tmp_path: Path, exemplar: Call, put_color: 
         "astronaut.png": "astronaut.jpg",
         "chelsea.png": "sub/chelsea.png",
         "coffee.png": None,
-        "rocket.png": None,
+        "rocket.png": "rocket.png",
     }
     assert "no reference is called coffee" in str(entries["coffee.png"]["reason"])
     assert "its reference rocket.png is gray" in str(entries["rocket.png"]["reason"])
