@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,9 +67,11 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     Errors: PhotoError for what is empty, unknown, too large, animated, of several pages, or of an unusual pixel type.
     """
     name, stored, native, notes = _load(path, max_pixels)
+    tags = _tiff_tags(path) if name == "TIFF" else {}
+    _refuse_short_tiff(path, tags)
     _refuse_large(max_pixels, stored.width, stored.height)
     notes += _judge_pages(path, name, stored)
-    image, left_out = _without_foreign_bands(path, stored) if name == "TIFF" else (stored, ())
+    image, left_out = _without_foreign_bands(stored, tags)
     notes += left_out
     color_bands = _judge_bands(image)
     orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
@@ -136,15 +139,30 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool, tuple[s
         )
     except VIPS_ERRORS as error:
         raise PhotoError(plain_reason(error, path)) from error
-    if name == "TIFF":
-        _refuse_short_tiff(path)
     return name, image, True, ()
 
 
-def _refuse_short_tiff(path: Path) -> None:
-    """libtiff fills what an uncompressed file lacks with black; so the file's length is held against its header."""
+def _tiff_tags(path: Path) -> dict[int, tuple[int, ...]]:
+    """What the first directory of a TIFF says of its layout and its colours, as `first_numbers` gives it."""
     try:
-        tags = first_numbers(path, _TIFF_LAYOUT)
+        return first_numbers(path, _TIFF_LAYOUT | _TIFF_COLORS)
+    except (OSError, ValueError):
+        return {}  # libtiff knows more kinds of TIFF
+
+
+def _said_whole(tags: Mapping[int, tuple[int, ...]], wanted: Collection[int]) -> bool:
+    """Whether all of these tags that are there could be read."""
+    return all(tags.get(tag) != () for tag in wanted)
+
+
+def _refuse_short_tiff(path: Path, tags: Mapping[int, tuple[int, ...]]) -> None:
+    """libtiff fills what an uncompressed file lacks with black; so the file's length is held against its header.
+
+    tags: of the file's first directory; none for what is no TIFF.
+    """
+    if not _said_whole(tags, _TIFF_LAYOUT):
+        return
+    try:
         offsets = tags.get(273) or tags.get(324) or (0,)
         # Pixels of YCbCr may share their chroma; offset 0 means that the strip or tile is not stored (GDAL's way).
         if tags.get(259, (1,)) != (1,) or tags.get(262) == (6,) or 0 in offsets:
@@ -153,8 +171,8 @@ def _refuse_short_tiff(path: Path) -> None:
         bits = sum(depths) if len(depths) > 1 else depths[0] * tags.get(277, (1,))[0]
         needed = -(-tags[256][0] * bits // 8) * tags[257][0]
         length = path.stat().st_size
-    except (OSError, ValueError, LookupError):
-        return  # libtiff knows more kinds of TIFF
+    except (OSError, LookupError):
+        return  # it is gone, or libtiff knows more kinds of TIFF
     if min(offsets) + needed > length:
         raise PhotoError(
             f"the file is damaged or cut short ({length:,} bytes; its header announces more than {needed:,}); copy or "
@@ -162,15 +180,15 @@ def _refuse_short_tiff(path: Path) -> None:
         )
 
 
-def _without_foreign_bands(path: Path, image: pyvips.Image) -> tuple[pyvips.Image, tuple[str, ...]]:
+def _without_foreign_bands(
+    image: pyvips.Image, tags: Mapping[int, tuple[int, ...]]
+) -> tuple[pyvips.Image, tuple[str, ...]]:
     """A TIFF's image without bands that are neither colour nor transparency, and a note where the file has such.
 
-    Errors: PhotoError for YCbCr that libtiff hands out as it is stored.
+    tags: as of `_refuse_short_tiff`. Errors: PhotoError for YCbCr that libtiff hands out as it is stored.
     """
-    try:
-        tags = first_numbers(path, _TIFF_COLORS)
-    except (OSError, ValueError):
-        return image, ()  # libtiff knows more kinds of TIFF
+    if not _said_whole(tags, _TIFF_COLORS):
+        return image, ()
     if tags.get(262) == _YCBCR and tags.get(259) not in _JPEG:
         if tags.get(530, (2, 2)) == (1, 1) or image.bands != 4:
             raise PhotoError(

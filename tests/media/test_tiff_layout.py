@@ -18,8 +18,8 @@ from colorcli.errors import PhotoError
 from colorcli.media.metadata.tiff_tags import first_numbers
 from colorcli.media.sources import open_source
 
-_SHORT, _LONG = 3, 4  # types of TIFF's values
-_FORMATS = {_SHORT: "H", _LONG: "I"}
+_SHORT, _LONG, _RATIONAL = 3, 4, 5  # types of TIFF's values
+_FORMATS = {_SHORT: "H", _LONG: "I", _RATIONAL: "I"}
 
 
 def _tiff(path: Path, tags: dict[int, tuple[int, tuple[int, ...]]], data: bytes) -> None:
@@ -32,7 +32,7 @@ def _tiff(path: Path, tags: dict[int, tuple[int, tuple[int, ...]]], data: bytes)
         place = raw.ljust(4, b"\0")
         if len(raw) > 4:
             place, values = struct.pack("<I", values_at + len(values)), values + raw
-        rows += struct.pack("<HHI", tag, kind, len(numbers)) + place
+        rows += struct.pack("<HHI", tag, kind, len(numbers) // (2 if kind == _RATIONAL else 1)) + place
     head = b"II*\0" + struct.pack("<I", directory)
     path.write_bytes(head + data + struct.pack("<H", len(tags)) + rows + bytes(4) + values)
 
@@ -111,3 +111,25 @@ def test_other_tags_are_not_read(big: bool, tmp_path: Path, camera: NDArray[np.u
     os.truncate(path, 9)
     with pytest.raises(ValueError, match="malformed"):
         first_numbers(path, {256})
+
+
+def test_a_value_that_cannot_be_read_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: what was written: the width; no numbers in the shares of chroma that are rationals, nor in 8 MB of strip
+    offsets. libtiff passes over the former, so the file is judged by its length all the same. The directory is read
+    once, for the length and for the colours."""
+    path = tmp_path / "g.tif"
+    _tiff(path, _gray() | {273: (_LONG, (8,) * 2_000_000), 530: (_RATIONAL, (1, 1))}, bytes([77]) * 1200)
+    assert first_numbers(path, {256, 273, 530}) == {256: (40,), 273: (), 530: ()}
+    read: list[Path] = []
+
+    def counted(path: Path, wanted: frozenset[int]) -> dict[int, tuple[int, ...]]:
+        read.append(path)
+        return first_numbers(path, wanted)
+
+    monkeypatch.setattr("colorcli.media.sources.first_numbers", counted)
+    tags = _gray() | {530: (_RATIONAL, (1, 1))}
+    _tiff(path, tags, bytes([77]) * 1200)
+    assert open_source(path).image.avg() == 77 and read == [path]
+    _tiff(path, tags | {257: (_SHORT, (3000,)), 278: (_SHORT, (3000,))}, bytes([77]) * 1200)
+    with pytest.raises(PhotoError, match="cut short"):
+        open_source(path)

@@ -148,22 +148,24 @@ def described(block: bytes) -> tuple[str, ...]:
 def first_numbers(path: Path, tags: Collection[int]) -> dict[int, tuple[int, ...]]:
     """Those of `tags` that the first directory of a TIFF file has; the other tags' values are not read.
 
-    Errors: OSError, ValueError where the file is malformed, or a value is no whole numbers, too long or cut off.
+    A value that is no whole numbers, too long or cut off is empty. Errors: OSError, ValueError where there is no
+    directory.
     """
     try:
         with path.open("rb") as file:
             layout, first = _header(file)
             entries, _ = _entries(file, layout, first)
-            found = {}
-            for entry in entries:
-                if entry.tag in tags:
-                    code = f"{layout.order}{entry.values}{_WHOLE_NUMBERS[entry.kind]}"
-                    found[entry.tag] = struct.unpack(
-                        code, _stored(file, layout, entry, struct.calcsize(code), _LONGEST)
-                    )
-            return found
-    except (KeyError, OverflowError, struct.error) as error:
+            return {entry.tag: _whole_numbers(file, layout, entry) for entry in entries if entry.tag in tags}
+    except (OverflowError, struct.error) as error:
         raise ValueError(f"{path} is malformed: {error}") from error
+
+
+def _whole_numbers(file: BinaryIO, layout: _Layout, entry: _Entry) -> tuple[int, ...]:
+    try:
+        code = f"{layout.order}{entry.values}{_WHOLE_NUMBERS[entry.kind]}"
+        return struct.unpack(code, _stored(file, layout, entry, struct.calcsize(code), _LONGEST))
+    except (*_MALFORMED, KeyError):
+        return ()
 
 
 def _header(file: BinaryIO) -> tuple[_Layout, int]:
