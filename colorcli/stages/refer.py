@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import torch
@@ -20,15 +21,18 @@ from colorcli.media.photos import network_size, read_colors
 from colorcli.metrics.colourfulness import GRAY, colourfulness
 
 _SIDE = 256  # pixels, of the square that a reference is read at; its embedding is made of 256x256
+_READ = 32  # references whose colours are remembered; 768 KB each
 _KEPT = 4096  # embeddings that are kept; 2 KB each
 
 Say = Callable[[str], None]
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=_READ)
 def read_reference(reference: Reference, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """The reference's colours, (3, h, w) sRGB 0..1, about 256x256 in its own aspect.
+    """The reference's colours, (3, h, w) sRGB 0..1, about 256x256 in its own aspect; not to be written to.
 
+    The latest 32 are remembered: a reference is judged before the run, and perhaps compared with photos, and embedded.
     Errors: PhotoError, which names it, where it cannot be read, is too large, or is gray.
     """
     try:
