@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,9 +69,37 @@ def _local(path: Path, damaged: list[str]) -> Files:
     def refused(error: OSError) -> None:
         damaged.append(f"{prefix}{os.path.relpath(error.filename, path)}: {type(error).__name__}: {error}")
 
-    found = (Path(folder, name) for folder, _, names in os.walk(path, onerror=refused) for name in names)
-    names = [one.relative_to(path).as_posix() for one in found if _ends(one)]
+    names = [one.relative_to(path).as_posix() for one in _below(path, refused) if _ends(one)]
     return _on_disk(prefix, path, sorted(names, key=_parts))
+
+
+def _below(path: Path, refused: Callable[[OSError], None]) -> Iterator[Path]:
+    """The files of a folder and of all folders below it, each folder once, however many links lead to it.
+
+    Linked folders come last, so that no link hides a folder's own place. refused: told of each that cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()  # device and inode: links in a circle end
+    pending = deque([path])
+    while pending:
+        for folder, below, names in os.walk(pending.popleft(), onerror=refused):
+            own = _identity(folder, refused)
+            if own is None or own in seen:
+                below.clear()
+                continue
+            seen.add(own)
+            below.sort()
+            pending += [link for name in below if (link := Path(folder, name)).is_symlink()]
+            yield from (Path(folder, name) for name in names)
+
+
+def _identity(folder: str, refused: Callable[[OSError], None]) -> tuple[int, int] | None:
+    """Device and inode; None, and `refused` told, where the folder has gone meanwhile."""
+    try:
+        status = Path(folder).stat()
+    except OSError as error:
+        refused(error)
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _ends(path: Path) -> bool:

@@ -332,6 +332,27 @@ def test_folders_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pyte
     assert damaged[0].startswith("src/shut: PermissionError: ")
 
 
+def test_linked_folders_are_read_once(tmp_path: Path) -> None:
+    """Oracle: the tree as it was made: a folder elsewhere that two links lead to is read by the first of them in the
+    order of names, with the split that this name says; one that lies in the source keeps its own place, though the
+    link comes first; links in a circle, to the source itself and to nothing end."""
+    folder = _folder(tmp_path / "src", {"a.png": b"", "m/b.png": b""})
+    _folder(tmp_path / "else", {"c.png": b"", "cat/d.png": b""})
+    for name, target in {"b": "m", "val": "../else", "zoo": "../else", "m/up": "..", "gone": "nowhere"}.items():
+        (folder / name).symlink_to(target)
+    (tmp_path / "else" / "back").symlink_to("../src")
+    (tmp_path / "link").symlink_to("src")
+    for source in (folder, tmp_path / "link"):
+        damaged: list[str] = []
+        found = [(m.name, m.label, m.held_out) for m in members(str(source), damaged)]
+        assert not damaged and found == [
+            ("a.png", "", None),
+            ("m/b.png", "m", None),
+            ("val/c.png", "", True),
+            ("val/cat/d.png", "cat", True),
+        ]
+
+
 def test_what_is_no_source(tmp_path: Path) -> None:
     """Oracle: the contract: UsageError by name."""
     (tmp_path / "film.mp4").write_bytes(b"")
