@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 from torch import Tensor
@@ -56,6 +56,7 @@ class _Kept:
     label: str
     held_out: bool | None
     chosen: bool
+    numbered_by: str
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Photos:
     validation: list[Example] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)  # names and reasons of what could not be read
     classes: tuple[str, ...] = ()  # names of the labels, sorted
+    numbered: tuple[str, ...] = ()  # folders that number their classes each in its own way; empty: one at most
     gray: int = 0  # of "photos": how many were left out because they say nothing of colour
     in_file: int = 0  # bytes of pictures that were read into a file, memory being short
 
@@ -123,7 +125,8 @@ def read_photos(
     (side / smallest)^2 bytes a square picture; of pictures held out at most `validated_at`, if that is more. Smaller
     pictures stay as they are. A label is WebDataset's .cls, the index's or the folder's name; what is held out, an
     index or a top folder (train, val, validation, test) says, otherwise the checksum of the name, one in fifty; the
-    checksum alone where all that they say is what to train on.
+    checksum alone where all that they say is what to train on. Numbers in .cls of different sources are different
+    classes, unless these are shards of one folder, or its `train` and `val`: nobody knows whether they mean the same.
 
     kind: what a batch will need (`Objective.data`):
     "photos": gray pictures would teach that all is gray; they are left out and counted.
@@ -165,10 +168,11 @@ def read_photos(
                         photos.gray += 1
                     else:
                         example = outcome.kept_in(pixels)
-                        kept.append(_Kept(example, member.label, member.held_out, member.chosen))
+                        kept.append(_Kept(example, member.label, member.held_out, member.chosen, member.numbered_by))
                 if report:
                     report(len(kept), len(photos.damaged))
     if kind == "labelled":
+        kept, photos.numbered = _told_apart(kept)
         photos.classes = tuple(sorted({one.label for one in kept}))
         number = {name: index for index, name in enumerate(photos.classes)}
         kept = [replace(one, example=replace(one.example, label=number[one.label])) for one in kept]
@@ -215,6 +219,19 @@ def _attempt(kind: str, gray: bool | None, member: Member, side: int, decoded: T
         gray = kind in ("photos", "unpaired") and is_gray(rgb)
         grayed = kind == "unpaired" and not gray
     return Example(rgb, mask=mask, gray=gray, grayed=grayed, name=member.name)
+
+
+def _told_apart(kept: list[_Kept]) -> tuple[list[_Kept], tuple[str, ...]]:
+    """Where several folders number their classes, a class is called after both; and those folders' names."""
+    folders = sorted({one.numbered_by for one in kept} - {""})
+    if len(folders) < 2:
+        return kept, ()
+    parts = {folder: PurePosixPath(folder).parts for folder in folders}
+    longest = max(map(len, parts.values()))
+    enough = next(n for n in range(1, longest + 1) if len({own[-n:] for own in parts.values()}) == len(folders))
+    names = {folder: "/".join(own[-enough:]) for folder, own in parts.items()}
+    apart = [replace(one, label=f"{names[one.numbered_by]}/{one.label}") if one.numbered_by else one for one in kept]
+    return apart, tuple(names.values())
 
 
 def _split(photos: Photos, kept: Sequence[_Kept]) -> None:

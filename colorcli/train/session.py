@@ -163,6 +163,8 @@ def _read(request: TrainRequest, config: TrainConfig, kind: str, device: torch.d
     if photos.in_file:
         where = f"a file without a name in {request.out}, which goes with the run"
         report(_note(f"{photos.in_file / 2**30:.1f} GiB of decoded photos lie in {where}"))
+    if photos.numbered:
+        report(_note(f"classes that are numbers (.cls) are told apart by their folders: {', '.join(photos.numbered)}"))
     for damaged in photos.damaged:
         report(_note(f"damaged and left out: {damaged}"))
     report(_note(photos.summary()))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import posixpath
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Self
 
 from colorcli.media.places import LEDGER
@@ -36,6 +37,7 @@ class Member:
     held_out: bool | None  # as its folder or an index says; None: neither does
     chosen: bool  # whether the checksum of its name holds it out where nothing else is said
     mask: Callable[[], bytes] | None = None  # raises OSError
+    numbered_by: str = ""  # where the label is a class's number (.cls): the folder whose numbers it is one of
 
 
 def placed(path: str) -> tuple[str, bool | None]:
@@ -63,6 +65,7 @@ def members(source: str, damaged: list[str]) -> Iterator[Member]:
         damaged.append(f"{source}: cannot be listed: {type(error).__name__}: {error}")
         return
     here = {name for name in files.names if LEDGER.parts[0] not in name.split("/")}
+    numbers = _numbers_of(source)
     indexes: dict[str, dict[str, _Rows]] = {}  # by folder
     for name in files.names:
         if name not in here:
@@ -72,7 +75,7 @@ def members(source: str, damaged: list[str]) -> Iterator[Member]:
             if folder not in indexes:
                 index = f"{folder}/{INDEX}".lstrip("/")
                 indexes[folder] = _index(files, index, damaged) if index in here else {}
-            yield from _shard(files, name, indexes[folder].get(own, {}), damaged)
+            yield from _shard(files, name, indexes[folder].get(own, {}), numbers, damaged)
         elif is_photo(name):
             label, held_out = placed(name)
             mask = name.removesuffix(PurePosixPath(name).suffix) + MASK_ENDING
@@ -85,6 +88,13 @@ def members(source: str, damaged: list[str]) -> Iterator[Member]:
                 _chosen(name),
                 partial(files.read, mask) if mask in here else None,
             )
+
+
+def _numbers_of(source: str) -> str:
+    """Where a source's classes are numbered: the folder, or the folder of a shard; of `train` and `val`, above both."""
+    folder = posixpath.dirname(source) if source.endswith(SHARD_ENDINGS) else source
+    place = PurePosixPath(folder if "://" in folder else Path(folder).resolve())
+    return str(place.parent if place.name in _SPLITS else place)
 
 
 def _chosen(name: str) -> bool:
@@ -132,16 +142,16 @@ def _plain(name: str) -> str:
     return PurePosixPath(name).as_posix()
 
 
-def _shard(files: Files, shard: str, rows: _Rows, damaged: list[str]) -> Iterator[Member]:
+def _shard(files: Files, shard: str, rows: _Rows, numbers: str, damaged: list[str]) -> Iterator[Member]:
     """The pictures of a shard, up to where it cannot be read any further, which is noted in `damaged`."""
     try:
         with files.open(shard) as stream, tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Header) as archive:
-            yield from _archived(archive, shard, files.prefix, rows)
+            yield from _archived(archive, shard, files.prefix, rows, numbers)
     except _UNREADABLE as error:
         damaged.append(f"{files.prefix}{shard}: the rest is unreadable: {type(error).__name__}: {error}")
 
 
-def _archived(archive: tarfile.TarFile, shard: str, prefix: str, rows: _Rows) -> Iterator[Member]:
+def _archived(archive: tarfile.TarFile, shard: str, prefix: str, rows: _Rows, numbers: str) -> Iterator[Member]:
     """The pictures of an open shard, with what stands beside them under the same key (WebDataset's layout).
 
     What neither the index nor the path inside the shard says, the shard's own path may. Where one of the two paths
@@ -158,6 +168,7 @@ def _archived(archive: tarfile.TarFile, shard: str, prefix: str, rows: _Rows) ->
                 member.mask = partial(bytes, mask)
             if _CLASS_ENDING in beside:
                 member.label = beside[_CLASS_ENDING].decode(errors="replace").strip()
+                member.numbered_by = numbers if member.label.isdecimal() else ""
             yield member
         pending.clear()
         beside.clear()

@@ -286,6 +286,31 @@ def test_labels_of_an_index_and_of_webdataset(tmp_path: Path, encoded: Encoded) 
     assert len(photos.train) + len(photos.validation) == 2
 
 
+def test_numbers_for_classes_of_different_sources(tmp_path: Path, encoded: Encoded) -> None:
+    """Oracle: the contract: 1 of one folder's shards is not 1 of another's, and is called after both folders, as far
+    up as they differ; shards of one folder, its train and val, and a link to it number alike, and keep their numbers;
+    names and an index's labels are the same class wherever they stand."""
+
+    def shard(name: str, label: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        members = {f"{i}{ending}": data for i in range(2) for ending, data in ((".png", encoded(i)), (".cls", label))}
+        return _shard(path, {key: data if isinstance(data, bytes) else data.encode() for key, data in members.items()})
+
+    def classes(*sources: Path | str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        photos = read_photos(sources, 64, "labelled")
+        return photos.classes, photos.numbered
+
+    a, b = shard("x/set/train/0.tar", "1"), shard("x/set/val/0.tar", "1")
+    other, named = shard("y/set/0.tar", "1"), shard("z/0.tar", "cat")
+    (tmp_path / "link").symlink_to("x")
+    for alike in ((a, b), (a.parent, b.parent), (tmp_path / "x" / "set", tmp_path / "link" / "set", a)):
+        assert classes(*alike) == (("1",), ())
+    assert classes(a, b, other) == (("x/set/1", "y/set/1"), ("x/set", "y/set"))
+    assert classes(other.parent, a, named) == (("cat", "x/set/1", "y/set/1"), ("x/set", "y/set"))
+    assert classes(named, shard("w/0.tar", "cat")) == (("cat",), ())
+
+
 def test_a_mask_of_another_shape_is_named(tmp_path: Path, encoded: Encoded) -> None:
     """Oracle: house rule 10."""
     members = _masked({TRAINED[0]: encoded(0), TRAINED[1]: encoded(1, 24, 30)})
