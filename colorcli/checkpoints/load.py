@@ -37,7 +37,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
-        raise WeightsError(f"the weights {path} do not exist; without --weights the shipped ones are taken") from None
+        raise WeightsError(f"the weights {path} do not exist; check the name and the folder") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a whole safetensors file ({error})") from None
     try:

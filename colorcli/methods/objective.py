@@ -31,6 +31,7 @@ class Objective(nn.Module):
     method: ClassVar[str]  # its name, for what is said of its settings
     settings_type: ClassVar[type]  # see `read_settings`
     data: ClassVar[str] = "photos"  # the kind of batch
+    smallest: ClassVar[int] = 1  # side of the smallest pictures that a step can see, pixels
     players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
     tunes_gain: ClassVar[bool] = True  # whether weights carry the factor on the chroma that PSNR is best with, or 1
     out_of_reach: ClassVar[tuple[str, ...]] = ()  # prefixes of the network's parameters that no loss has a part in

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 _LONGEST_ASPECT = 2.0  # wider or taller pictures are cropped to this around their centre
@@ -86,6 +86,8 @@ def _opened(data: bytes, side: int) -> tuple[Image.Image, tuple[int, int]]:
             shrunk = opened.size != (width, height)
             turned = opened.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
             picture = ImageOps.exif_transpose(opened).convert("RGB")
+        except UnidentifiedImageError as error:  # its own words are where the bytes lie in memory
+            raise ValueError("no picture, or of a format that Pillow does not know") from error
         except (Image.DecompressionBombWarning, Image.DecompressionBombError, SyntaxError) as error:
             raise ValueError(str(error)) from error
     if not shrunk:

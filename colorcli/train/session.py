@@ -67,7 +67,7 @@ def run_training(request: TrainRequest, report: Report) -> Path:
     """
     spec = find_spec(request.method)
     objective: type[Objective] = spec.load("objective")  # type: ignore[assignment]
-    config = _configure(request, objective.data)
+    config = _configure(request, objective)
     needs = objective.needs(config.objective)
     if config.backbone != "none" and "backbone" not in needs:
         raise UsageError(f"no loss of {spec.name} uses a backbone with these settings: leave --backbone out")
@@ -120,14 +120,21 @@ def _numbers(photos: Photos) -> dict[str, int]:
     }
 
 
-def _configure(request: TrainRequest, kind: str) -> TrainConfig:
-    if not request.data and kind in ("labelled", "masked"):
-        need = {"labelled": "pictures with a label", "masked": "pictures with a mask (NAME.mask.png)"}[kind]
+def _configure(request: TrainRequest, objective: type[Objective]) -> TrainConfig:
+    need = {"labelled": "pictures with a label", "masked": "pictures with a mask (NAME.mask.png)"}.get(objective.data)
+    if not request.data and need:
         raise UsageError(f"{request.method} needs DATA: {need}")
     layers: list[Mapping[str, Any]] = [read_recipe(_find_recipe(request.method, request.recipe or "default"))]
     if not request.data and not request.recipe:
         layers.append(_DEMONSTRATION)
-    return build_config(request.method, *layers, request.overrides)
+    config = build_config(request.method, *layers, request.overrides)
+    smallest = min(stage.size for stage in config.stages)
+    if smallest < objective.smallest:
+        raise UsageError(
+            f"{request.method} cannot learn from pictures of {smallest} px: every stage needs at least "
+            f"{objective.smallest} px"
+        )
+    return config
 
 
 def _prepare_folder(request: TrainRequest) -> None:
@@ -137,8 +144,13 @@ def _prepare_folder(request: TrainRequest) -> None:
         return
     if (request.out / "state.pt").exists():
         raise UsageError(f"{request.out} holds a run already: --resume goes on with it, -o OTHER starts another")
-    request.out.mkdir(parents=True, exist_ok=True)
-    (request.out / LOG).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+        (request.out / LOG).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
+    except OSError as error:
+        raise ColorizeError(
+            f"the run's folder {request.out} cannot be used: {error.strerror}; choose another -o"
+        ) from error
 
 
 def _read(request: TrainRequest, config: TrainConfig, kind: str, device: torch.device, report: Report) -> Photos:

@@ -17,7 +17,10 @@ from colorcli.train.config import TrainConfig
 def build(
     spec: MethodSpec, config: TrainConfig, processes: int, classes: Sequence[str] = ()
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of a run and its settings; UsageError for a run that cannot be, whatever its data."""
+    """The network of a run and its settings; UsageError for a run that cannot be.
+
+    classes: of labelled pictures, once these are read.
+    """
     for stage in config.stages:
         if stage.batch % (processes * config.accumulate):
             raise UsageError(
@@ -30,6 +33,8 @@ def build(
     if config.variant not in spec.variants:
         raise UsageError(f"{spec.name} has no variant {config.variant!r}: {', '.join(spec.variants)}")
     settings = {**spec.variants[config.variant], **config.network}
+    if len(classes) == 1:
+        raise UsageError(f"every photo with a label is of one class ({classes[0]}): there is nothing to tell apart")
     if classes:
         settings["classes"] = len(classes)
     try:

@@ -167,6 +167,9 @@ def test_recipe_files(tmp_path: Path) -> None:
     path.write_text("steps = \n")
     with pytest.raises(UsageError, match=r"recipe\.toml is not valid TOML"):
         read_recipe(path)
+    path.write_bytes(b"steps = 3  # caf\xe9\n")  # Latin-1, where TOML is UTF-8
+    with pytest.raises(UsageError, match=r"recipe\.toml is not valid TOML: .*can't decode byte 0xe9"):
+        read_recipe(path)
     with pytest.raises(UsageError, match=r"cannot read the recipe .*gone\.toml: No such file"):
         read_recipe(tmp_path / "gone.toml")
 

@@ -555,7 +555,7 @@ def test_a_gpu_decodes_what_it_can(tmp_path: Path, encoded: Encoded, monkeypatch
     assert kept.keys() == {*expected, "f.jpg"}
     assert all(torch.equal(kept[name], rgb) for name, rgb in {**expected, "f.jpg": painted}.items())
     assert [line.split(": ")[:2] for line in photos.damaged] == [
-        ["src/c.png", "UnidentifiedImageError"],
+        ["src/c.png", "ValueError"],
         ["src/d.jpg", "PermissionError"],
     ]
     assert sorted(reads) == ["a.jpg", "b.png", "c.png", "d.jpg", "d.jpg", "e.png", "f.jpg"]  # d: to say why not

@@ -136,6 +136,10 @@ def test_damaged_init(request_for: Callable[..., TrainRequest], tmp_path: Path) 
         ({"variant": "huge"}, "no variant 'huge'"),
         ({"backbone": "none.safetensors"}, "no loss of smsanet uses a backbone"),
         ({"saliency": "none.safetensors"}, "no loss of smsanet uses a saliency detector"),
+        (
+            {"method": "agin", "recipe": "default", "stages": "96:0.5:1,64:0.5:1"},
+            "agin cannot learn from pictures of 64 px: every stage needs at least 96 px",
+        ),
     ],
 )
 def test_requests_that_cannot_be_carried_out(
@@ -174,6 +178,35 @@ def test_resume_with_other_data_is_refused(request_for: Callable[..., TrainReque
     (tmp_path / "photos" / "more.png").write_bytes((tmp_path / "photos" / "1.png").read_bytes())
     with pytest.raises(ColorizeError, match="is of data = "):
         run_training(request_for(resume=True, steps=5), _quiet)
+
+
+def test_a_folder_that_cannot_be_made(request_for: Callable[..., TrainRequest]) -> None:
+    """Oracle: the contract: a file in the folder's place is one of our errors, and stays as it is."""
+    request = request_for()
+    request.out.write_text("a file of mine")
+    with pytest.raises(ColorizeError, match=r"the run's folder .*run cannot be used: File exists; choose another -o"):
+        run_training(request, _quiet)
+    assert request.out.read_text() == "a file of mine"
+
+
+def test_one_photo(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:
+    """Oracle: the contract: one photo is trained on, none is held out, and the person is told; the weights load."""
+    entries: list[dict[str, Any]] = []
+    request = replace(request_for(), data=(str(tmp_path / "photos" / "1.png"),))
+    path = run_training(request, entries.append)
+    assert any(entry.get("text") == "1 photos to train on, 0 held out" for entry in entries)
+    assert read_checkpoint(path).description["validation"] == {}
+    assert load_method("smsanet", weights=path, device=torch.device("cpu")).predict(torch.zeros(1, 1, 16, 16)).numel()
+
+
+def test_one_class(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:
+    """Oracle: the contract: a classifier of one class is right without looking."""
+    (tmp_path / "labelled").mkdir()
+    (tmp_path / "photos").rename(tmp_path / "labelled" / "cat")
+    settings = {"stages": "32:1:2", "variant": "compact", "steps": 1, "enlarge": 8}
+    request = replace(request_for("backbone", recipe="default", **settings), data=(str(tmp_path / "labelled"),))
+    with pytest.raises(UsageError, match=r"every photo with a label is of one class \(cat\)"):
+        run_training(request, _quiet)
 
 
 def test_photos_in_a_file(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class Objective(BaseObjective):
     settings_type = Settings
     settings: Settings
     data: ClassVar[str] = "unpaired"
+    smallest: ClassVar[int] = SMALLEST
     tunes_gain: ClassVar[bool] = False  # PSNR would mute the colours that the discriminators ask for
     players: ClassVar[tuple[str, ...]] = ("generators", "discriminators")
 
