@@ -79,7 +79,7 @@ def test_other_modes_become_rgb(mode: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"no picture"])
 def test_what_is_no_picture_is_told_in_the_same_words(data: bytes) -> None:
     """Oracle: the contract; Pillow names the place of the bytes in memory, which is another one every time."""
-    with pytest.raises(ValueError, match="^no picture, or of a format that Pillow does not know$"):
+    with pytest.raises(ValueError, match=r"^no picture, or of a format that Pillow does not know$"):
         decode(data, 16)
 
 
