@@ -30,10 +30,15 @@ def read_published(path: Path) -> Any:
     except FileNotFoundError:
         raise WeightsError(f"{path} does not exist") from None
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("\n")[0]
-        raise WeightsError(f"{path} holds more than tensors and is not opened: {reason}") from None
+        raise WeightsError(f"{path} holds more than tensors and is not opened: {refusal(error)}") from None
     except Exception as error:  # torch raises many kinds for a damaged file
         raise WeightsError(f"{path} is not a whole PyTorch file: {type(error).__name__}: {error}") from None
+
+
+def refusal(error: pickle.UnpicklingError) -> str:
+    """What torch's safe unpickler met. Its own message begins with the advice to read the file unsafely."""
+    met = error.__context__
+    return str(met) if isinstance(met, pickle.UnpicklingError) and str(met) else "it is no pickle of tensors"
 
 
 def named_tensors(content: Any, name: str) -> dict[str, Tensor]:

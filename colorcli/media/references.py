@@ -82,7 +82,8 @@ def pair(given: Sequence[str], by: str | None, *, recursive: bool = True) -> Pai
     if by is None and left_out:
         raise UsageError(f"--ref {left_out[0]}")
     if not references:
-        raise UsageError(f"there is no reference; --ref {left_out[0] if left_out else 'names no photo'}")
+        reason = left_out[0] if left_out else f"{', '.join(given)} names no photo"
+        raise UsageError(f"there is no reference; --ref {reason}")
     all_of_them = tuple(references.values())
     if by is None:
         return Pairing(all_of_them, by, (), _labels(all_of_them))

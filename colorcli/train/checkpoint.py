@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from colorcli.checkpoints.convert import refusal
 from colorcli.errors import ColorizeError
 from colorcli.media.places import whole_files
 
@@ -34,6 +36,8 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ColorizeError(f"nothing to resume: {path} does not exist") from None
+    except pickle.UnpicklingError as error:
+        raise ColorizeError(f"the checkpoint {path} is damaged, or is none: {refusal(error)}") from error
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ColorizeError(f"the checkpoint {path} is damaged: {error}") from error
     found = state.get("identity") if isinstance(state, dict) else None

@@ -96,7 +96,7 @@ def test_what_can_be_none_is_left_out(tmp_path: Path) -> None:
         (["a.jpg", "nowhere.jpg"], None, "--ref .*nowhere.jpg: not found"),
         (["a.jpg", "."], None, "is a folder; say --pair-by name or --pair-by best"),
         (["a.jpg"], "stem", "--pair-by must be name or best, not 'stem'"),
-        (["empty"], "best", "there is no reference; --ref names no photo"),
+        (["empty"], "best", "there is no reference; --ref .*empty names no photo"),
         (["nowhere"], "name", "there is no reference; --ref .*nowhere: not found"),
     ],
 )

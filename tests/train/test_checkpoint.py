@@ -87,14 +87,15 @@ class _Bomb:
 
 @pytest.mark.parametrize("kind", ["torch", "pickle"])
 def test_pickled_code_is_not_executed(tmp_path: Path, kind: str) -> None:
-    """Oracle: the file that it would make is not there."""
+    """Oracle: the file that it would make is not there; nor is torch's advice how to make it."""
     path, trace = tmp_path / "state.pt", tmp_path / "executed"
     if kind == "torch":
         torch.save({"identity": IDENTITY, "x": _Bomb(trace)}, path)
     else:
         path.write_bytes(pickle.dumps({"identity": IDENTITY, "x": _Bomb(trace)}, protocol=2))
-    with pytest.raises(ColorizeError, match="is damaged"):
+    with pytest.raises(ColorizeError, match="is damaged") as caught:
         load_state(path, IDENTITY)
+    assert "weights_only" not in str(caught.value)
     assert not trace.exists()
 
 
