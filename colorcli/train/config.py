@@ -13,6 +13,8 @@ from typing import Any
 
 from colorcli.errors import UsageError
 
+_SEEDS = 2**32  # a run adds its steps to the seed, and the sum must fit into 64 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -52,7 +54,7 @@ class TrainConfig:
     validate_minutes: float = 10.0
     checkpoint_minutes: float = 4.0
     validation_size: int = 0  # side at which validation photos are seen and the weights are used; 0: the last stage's
-    validation_limit: int = 200  # photos
+    validation_limit: int = 200  # photos; 0: all
     seed: int = 0
     network: Mapping[str, Any] = field(default_factory=dict)  # settings of the network, e.g. attention = "cbam"
     objective: Mapping[str, Any] = field(default_factory=dict)  # settings of the losses, e.g. delta = 1.0
@@ -89,7 +91,10 @@ class TrainConfig:
             raise UsageError(f"betas must be two numbers in [0, 1), not {self.betas}")
         if self.validation_size and (self.validation_size < 16 or self.validation_size % 8):
             raise UsageError(f"validation_size must be a multiple of 8, or 0, not {self.validation_size}")
-        for name in ("minutes", "clip", "warmup", "weight_decay", "validate_minutes", "checkpoint_minutes"):
+        if not 0 <= self.seed < _SEEDS:
+            raise UsageError(f"seed must be 0 or more and less than {_SEEDS}, not {self.seed}")
+        not_negative = ("steps", "minutes", "clip", "warmup", "weight_decay", "validate_minutes", "checkpoint_minutes")
+        for name in (*not_negative, "validation_limit"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}")
 

@@ -126,6 +126,8 @@ def test_version(colorize: Callable[..., object]) -> None:
         ["auto", "photos", "-o", "out", "--quality", "101"],
         ["auto", "photos", "-o", "out", "--saturation", "-1"],
         ["auto", "photos", "-o", "out", "--saturation", "nan"],
+        ["auto", "photos", "-o", "out", "--seed", "-1"],
+        ["auto", "photos", "-o", "out", "--seed", "99999999999999999999"],
         ["auto", "photos", "-o", "out", "--weights", "."],
         ["weights", "nonsense"],
         ["weights", "export", "nowhere", "-o", "out"],
