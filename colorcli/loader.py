@@ -19,6 +19,9 @@ from colorcli.media.places import sha256_of
 from colorcli.methods.registry import METHODS
 from colorcli.methods.spec import MethodSpec, Predict
 
+_LARGEST_GAIN = 100.0  # of a network's chroma; training finds 0.2 to 1.2
+_LARGEST_SIZE = 4096  # pixels, of the side of a network's input; its memory grows with the square
+
 Look = Callable[[Tensor], Tensor]
 
 
@@ -44,10 +47,20 @@ def build_network(spec: MethodSpec, checkpoint: Checkpoint, name: str) -> nn.Mod
         raise WeightsError(f"{name} holds weights of {checkpoint.description.get('method')}, not of {spec.name}")
     try:
         network: nn.Module = spec.load("network")(**checkpoint.description["network"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise WeightsError(f"{name} describes a network that {spec.name} cannot build: {error}") from error
     fill(network, checkpoint, name)
     return network.eval()
+
+
+def _number(checkpoint: Checkpoint, key: str, default: float, largest: float, name: str) -> float:
+    """A number of the description, above 0 and at most `largest`. Errors: WeightsError."""
+    value = checkpoint.description.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= largest:
+        raise WeightsError(
+            f"{name} says that its {key} is {value!r}; expected a number up to {largest}, train it again"
+        )
+    return value
 
 
 def load_method(
@@ -66,7 +79,8 @@ def load_method(
     checkpoint = read_checkpoint(path)
     network = build_network(spec, checkpoint, str(path))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    predictor = spec.load("predictor")(network, checkpoint.description.get("gain", 1.0))
+    gain = _number(checkpoint, "gain", 1.0, _LARGEST_GAIN, str(path))
+    predictor = spec.load("predictor")(network, gain)
 
     def placed(maps: Tensor) -> Tensor:
         moved = maps.to(device, non_blocking=True)
@@ -86,7 +100,7 @@ def load_method(
     def with_attention(*given: Tensor) -> Tensor:
         return torch.cat(predictor.with_attention(*given), dim=1)  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)
 
-    size = int(checkpoint.description.get("size", spec.size))
+    size = int(_number(checkpoint, "size", spec.size, _LARGEST_SIZE, str(path)))
     return LoadedMethod(
         spec,
         asking(predictor),

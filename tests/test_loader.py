@@ -19,6 +19,8 @@ from colorcli.methods.agin.predictor import Predictor
 from colorcli.methods.registry import METHODS
 from colorcli.methods.siggraph17.network import Siggraph17
 from colorcli.methods.smsanet.network import SMSANet
+from colorcli.train.config import build_config
+from colorcli.train.start import build
 
 CPU = torch.device("cpu")
 TINY = {"widths": [4, 4, 8, 8]}
@@ -138,6 +140,10 @@ def test_attention_is_a_third_plane(tmp_path: Path, lightness: torch.Tensor) -> 
         ({"network": 3}, "describes a network that smsanet cannot build"),
         ({"network": {"widths": [4, 4]}}, "cannot build: widths must be four"),
         ({"network": {"depth": 3}}, "cannot build: .*depth"),
+        ({"gain": "much"}, "its gain is 'much'; expected a number up to 100"),
+        ({"gain": float("nan")}, "its gain is nan; expected a number"),
+        ({"size": 10**6}, "its size is 1000000; expected a number up to 4096"),
+        ({"size": "big"}, "its size is 'big'; expected a number"),
         ({"network": {**TINY, "attention": "none"}}, "does not fit the network: .*unexpected .*attention"),
         ({"network": {"widths": [4, 4, 8, 9]}}, r"w\.safetensors: .* is \(.*\), the network has \("),
     ],
@@ -148,6 +154,17 @@ def test_weights_that_do_not_fit(tmp_path: Path, changes: dict[str, Any], messag
     with pytest.raises(WeightsError, match=message) as caught:
         load_method("smsanet", weights=tmp_path / "w.safetensors", device=CPU)
     assert "w.safetensors" in str(caught.value)
+
+
+def test_a_network_that_torch_refuses(tmp_path: Path) -> None:
+    """Oracle: the contract: WeightsError, and UsageError of a run that is to train it, though torch's is another."""
+    description = {"method": "siggraph17", "network": {**TINY, "classes": -1}}
+    write_checkpoint(tmp_path / "w.safetensors", Siggraph17(TINY["widths"]), description)
+    with pytest.raises(WeightsError, match=r"describes a network that siggraph17 cannot build: .*negative dimension"):
+        load_method("siggraph17", weights=tmp_path / "w.safetensors", device=CPU)
+    config = build_config("siggraph17", {"steps": 1, "network": {"classes": -1}})
+    with pytest.raises(UsageError, match=r"network settings .*negative dimension"):
+        build(METHODS["siggraph17"], config, 1)
 
 
 def test_unknown_method() -> None:

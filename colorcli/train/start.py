@@ -39,7 +39,7 @@ def build(
         settings["classes"] = len(classes)
     try:
         return spec.load("network")(**settings), settings
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise UsageError(f"network settings {dict(config.network)}: {error}") from error
 
 
