@@ -98,12 +98,21 @@ def fits_on(device: torch.device, size: int) -> bool:
 
 
 def _free_memory() -> int:
-    """Bytes that can be had without swapping, at most what the container is allowed; where it is not told, all."""
+    """Bytes that can be had without swapping, at most what the container has left; where it is not told, all."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        total = next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+        total = 1024 * _listed("/proc/meminfo", "MemAvailable:")
         allowed = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        if allowed == "max":
+            return total
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+        cached = _listed("/sys/fs/cgroup/memory.stat", "inactive_file")  # counted as used, and given up when need be
     except (OSError, StopIteration):  # not Linux, or no control group of our own
         return total
-    return total if allowed == "max" else min(total, int(allowed))
+    return max(min(total, int(allowed) - used + cached), 0)
+
+
+def _listed(file: str, name: str) -> int:
+    """The number behind a name in a list of the kernel's. Errors: OSError; StopIteration where it is not there."""
+    lines = Path(file).read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.split()[:1] == [name])

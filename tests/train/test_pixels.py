@@ -96,20 +96,24 @@ def test_room(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [room_for(hold) for hold in ("memory", "file", "auto")] == [math.inf, 0, 1000]
 
 
+_USED = {"memory.current": "1000\n", "memory.stat": "anon 700\ninactive_file 300\nactive_file 50\n"}
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
         ({"meminfo": "MemTotal: 900 kB\nMemAvailable:   500 kB\n", "memory.max": "max\n"}, 500 * 1024),
-        ({"meminfo": "MemAvailable: 500 kB\n", "memory.max": "2048\n"}, 2048),
-        ({"meminfo": "MemAvailable: 500 kB\n", "memory.max": "900000000\n"}, 500 * 1024),
+        ({"meminfo": "MemAvailable: 500 kB\n", "memory.max": "2048\n", **_USED}, 2048 - 1000 + 300),
+        ({"meminfo": "MemAvailable: 500 kB\n", "memory.max": "900000000\n", **_USED}, 500 * 1024),
+        ({"meminfo": "MemAvailable: 500 kB\n", "memory.max": "600\n", **_USED}, 0),  # lowered since
         ({"meminfo": "MemAvailable: 500 kB\n"}, 500 * 1024),
         ({"meminfo": "MemTotal: 900 kB\n"}, 3000 * 10),  # an old kernel
         ({}, 3000 * 10),  # a Mac
     ],
 )
 def test_free_memory(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: int) -> None:
-    """Oracle: the kernel's own words (proc(5), kB are 1024 bytes; cgroup v2's memory.max) by hand; all of 10 pages of
-    3000 bytes where they are missing."""
+    """Oracle: the kernel's own words (proc(5), kB are 1024 bytes; cgroup v2: memory.max less memory.current, of which
+    inactive_file is the page cache that goes first) by hand; all of 10 pages of 3000 bytes where they are missing."""
 
     def read(path: Path, **_: object) -> str:
         if path.name not in files:
