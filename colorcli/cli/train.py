@@ -29,7 +29,9 @@ def train(
     recipe: Annotated[
         str | None, typer.Option("--recipe", help="A TOML file, or the name of a shipped recipe (`published`).")
     ] = None,
-    variant: Annotated[str | None, typer.Option("--variant", help="paper or compact; backbone has more, such as resnet34.")] = None,
+    variant: Annotated[
+        str | None, typer.Option("--variant", help="paper or compact; backbone has more, such as resnet34.")
+    ] = None,
     init: Annotated[Path | None, typer.Option("--init", help="Weights to start from (safetensors).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     steps: Annotated[int | None, typer.Option("--steps", help="Optimiser steps in all.")] = None,

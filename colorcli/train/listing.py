@@ -62,6 +62,8 @@ def _local(path: Path, damaged: list[str]) -> Files:
     if not path.is_dir():
         if not path.name.endswith(SHARD_ENDINGS) and not is_photo(path.name):
             raise UsageError(f"{path} is neither a folder of photos nor a tar shard")
+        if not _ends(path):
+            raise UsageError(f"{path} is a pipe or a device; expected a file or a folder")
         beside = [INDEX] if (path.parent / INDEX).is_file() else []
         return _on_disk("", path.parent, [*beside, path.name])
     prefix = f"{path.resolve().name}/"

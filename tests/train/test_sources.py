@@ -356,9 +356,11 @@ def test_linked_folders_are_read_once(tmp_path: Path) -> None:
 def test_what_is_no_source(tmp_path: Path) -> None:
     """Oracle: the contract: UsageError by name."""
     (tmp_path / "film.mp4").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe.tar")  # nobody writes: to open it would be to wait for ever
     for source, message in (
         (str(tmp_path / "gone"), "gone does not exist"),
         (str(tmp_path / "film.mp4"), r"film\.mp4 is neither a folder of photos nor a tar shard"),
+        (str(tmp_path / "pipe.tar"), r"pipe\.tar is a pipe or a device; expected a file or a folder"),
         ("memory://gone", "memory://gone does not exist"),
         ("nothing://at/all", "cannot read nothing://at/all"),
     ):
