@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 
-def conv_block(inside: int, outside: int, convolutions: int, *, dilation: int = 1, lead: bool = False) -> nn.Sequential:
+def conv_block(
+    inside: int, outside: int, convolutions: int, *, dilation: int = 1, lead: bool = False, stride: int = 1
+) -> nn.Sequential:
     """3x3 convolutions, ReLU after each, one batch norm at the end: a block of Zhang et al. 2017.
 
-    `lead` puts a ReLU first, for the blocks that follow a sum of two branches.
+    `lead` puts a ReLU first, for the blocks that follow a sum of two branches. stride: of the last convolution.
     """
     layers: list[nn.Module] = [nn.ReLU()] if lead else []
     for index in range(convolutions):
         width = inside if index == 0 else outside
-        layers += [nn.Conv2d(width, outside, 3, padding=dilation, dilation=dilation), nn.ReLU()]
+        step = stride if index == convolutions - 1 else 1
+        layers += [nn.Conv2d(width, outside, 3, stride=step, padding=dilation, dilation=dilation), nn.ReLU()]
     layers.append(nn.BatchNorm2d(outside))
     return nn.Sequential(*layers)
 
@@ -115,13 +119,21 @@ def photo_cauchy(predicted: Tensor, target: Tensor, scale: float, weights: Tenso
     return losses.mean() if weights is None else (weights * losses).mean()
 
 
+class Colorizes(Protocol):
+    """A network that sees what `Backbone17` sees, and answers as it does."""
+
+    in_channels: int  # 1 or 4
+
+    def __call__(self, inputs: Tensor, /) -> Tensor: ...
+
+
 class PredictsChroma:
     """A predictor of the 2017 kind: lightness to chroma, times the gain that its weights carry.
 
     gain: fitted on validation photos after training (the best single factor on the predicted chroma); 1 for none.
     """
 
-    def __init__(self, network: Backbone17, gain: float = 1.0) -> None:
+    def __init__(self, network: Colorizes, gain: float = 1.0) -> None:
         self.network = network
         self.gain = gain
 

@@ -19,10 +19,14 @@ _SEEN = 1 / 8  # of an opaque pixel: what is fainter is the edge of a brush
 _STEPS = 8
 
 
-def reveal(chroma: Tensor, seeds: Tensor, *, stop: float = _STOP, whole: float = _WHOLE) -> tuple[Tensor, Tensor]:
+def reveal(
+    chroma: Tensor, seeds: Tensor, *, stop: float = _STOP, whole: float = _WHOLE, least: int = 0
+) -> tuple[Tensor, Tensor]:
     """Hints as the published training draws them from the truth: some patches' mean colour, most near the middle.
 
-    chroma: (B, 2, H, W), any scale. seeds: (B,) int64; a picture's hints follow from its seed alone.
+    chroma: (B, 2, H, W), any scale. seeds: (B,) int64; a picture's hints follow from its seed alone. stop: the number
+    of patches is geometric with this parameter. whole: share of pictures that are given all of their colour. least:
+    patches there are in any case.
     Returns hints (B, 2, H, W), zero where there is none, and mask (B, 1, H, W), 1 where there is one.
     """
     hints = torch.zeros_like(chroma)
@@ -33,7 +37,9 @@ def reveal(chroma: Tensor, seeds: Tensor, *, stop: float = _STOP, whole: float =
         if float(torch.rand(1, generator=draw)) < whole:
             hints[index], mask[index] = chroma[index], 1.0
             continue
-        while float(torch.rand(1, generator=draw)) >= stop:
+        patches = 0
+        while float(torch.rand(1, generator=draw)) >= stop or patches < least:
+            patches += 1
             patch = int(torch.randint(1, _LARGEST_PATCH + 1, (1,), generator=draw))
             place = torch.randn(2, generator=draw) * _SPREAD + 0.5
             top = int((place[0] * height - patch / 2).clamp(0, max(height - patch, 0)))

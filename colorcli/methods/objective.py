@@ -34,7 +34,7 @@ class Objective(nn.Module):
     smallest: ClassVar[int] = 1  # side of the smallest pictures that a step can see, pixels
     players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
     tunes_gain: ClassVar[bool] = True  # whether weights carry the factor on the chroma that PSNR is best with, or 1
-    out_of_reach: ClassVar[tuple[str, ...]] = ()  # prefixes of the network's parameters that no loss has a part in
+    out_of_reach: tuple[str, ...] = ()  # prefixes of the network's parameters that stay as they are
 
     def __init__(
         self, network: nn.Module, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None

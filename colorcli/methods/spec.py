@@ -30,7 +30,7 @@ class MethodSpec:
 
     name: str
     title: str
-    task: str  # "auto" or "exemplar"; of companion networks "classification" or "saliency"
+    task: str  # "auto" or "exemplar"; of other networks "classification", "saliency" or "stylization"
     paper: str
     year: int
     licence: str  # of our implementation and our weights
