@@ -1,0 +1,41 @@
+"""Stylization-based colorization: a reference's feature statistics, then colour that spreads from samples (exemplar).
+
+Two networks, each with weights of its own. The transfer sub-net alone is a photorealistic stylization; the
+colorization sub-net alone is an automatic method that takes hints.
+"""
+
+from colorcli.methods.spec import MethodSpec
+
+_PAPER = "Xu, Wang, Fang, Sheng, Zhang: Stylization-Based Architecture for Fast Deep Exemplar Colorization (CVPR)"
+
+TRANSFER = MethodSpec(
+    name="stylization-transfer",
+    title="Stylization: transfer sub-net",
+    task="stylization",
+    paper=_PAPER,
+    year=2020,
+    licence="MIT",
+    network="colorcli.methods.stylization.transfer:TransferNet",
+    predictor="colorcli.methods.stylization.stylist:Stylist",
+    objective="colorcli.methods.stylization.transfer_objective:Objective",
+    # The encoder of the compact form fits the companion `backbone` in its compact form, half of VGG19's widths.
+    variants={"paper": {"widths": (64, 128, 256, 512)}, "compact": {"widths": (32, 64, 128, 256)}},
+)
+
+COLORIZATION = MethodSpec(
+    name="stylization-colorization",
+    title="Stylization: colorization sub-net",
+    task="auto",
+    paper=_PAPER,
+    year=2020,
+    licence="MIT",
+    network="colorcli.methods.stylization.colorization:ColorizationNet",
+    predictor="colorcli.methods.stylization.predictor:HintPredictor",
+    objective="colorcli.methods.stylization.colorization_objective:Objective",
+    variants={
+        "paper": {"widths": (64, 128, 256, 512), "growth": 512},
+        # Widths as of siggraph17's compact form, whose weights fit conv1 to conv7.
+        "compact": {"widths": (32, 64, 120, 240), "growth": 16},
+    },
+    takes_hints=True,
+)
