@@ -1,0 +1,136 @@
+"""Stylization-based colorization: pre-colorization, transfer, sampling, colorization (the paper's Fig. 1 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from colorcli.color.lab import lab_to_rgb, rgb_to_lab
+from colorcli.methods.blocks import PredictsChroma
+from colorcli.methods.hints import reveal
+from colorcli.methods.stylization.colorization import ColorizationNet
+from colorcli.methods.stylization.stylist import PARTS, Segments, Style, Stylist, near, resized
+from colorcli.methods.stylization.transfer import TransferNet
+from colorcli.methods.stylization.transforms import labels_of
+
+_CELLS = 4  # across and down, in which a photo's content is averaged
+
+
+class HintPredictor(PredictsChroma):
+    """The colorization sub-net alone: chroma for a lightness and hints; without hints those channels are empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which of the transferred colours the colorization sub-net is told, as `reveal` draws them."""
+
+    seed: int = 0  # of every photo: its samples do not depend on its neighbours; another seed, another result
+    stop: float = 1 / 8  # the number of patches is geometric with this parameter (paper: 1/8)
+    least: int = 1  # patches there are in any case: without any, the reference would be left out (our reading)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.stop <= 1:
+            raise ValueError(f"stop must be in (0, 1], not {self.stop}")
+        if self.least < 0:
+            raise ValueError(f"least must be 0 or more, not {self.least}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What each step gave, at the network's size: the paper's Fig. 4, b to d. CIE ab, (B, 2, H, W) float32."""
+
+    precolored: Tensor  # the colorization sub-net's answer to the lightness alone
+    transferred: Tensor  # T_ab: the same in the colours of the reference
+    hints: Tensor  # (B, 3, H, W): what was sampled of that, and a mask that is 1 where there is a sample
+    chroma: Tensor  # the result
+
+
+class Predictor:
+    """Chroma for a lightness in the colours of a reference, which is measured once for many photos.
+
+    gain: of the colorization sub-net, fitted after training; 1 for none. transform, parts: see `Stylist`.
+    reference_side: pixels; references are brought to an area near its square, so that their statistics are those of the
+    size at which photos are seen.
+    """
+
+    def __init__(
+        self,
+        transfer: TransferNet,
+        colorization: ColorizationNet,
+        gain: float = 1.0,
+        *,
+        transform: str = "adain",
+        parts: Sequence[str] = PARTS,
+        sampling: Sampling | None = None,
+        reference_side: int = 256,
+    ) -> None:
+        self._stylist = Stylist(transfer, transform, parts)
+        self._colorize = HintPredictor(colorization, gain)
+        self._sampling = sampling or Sampling()
+        self._side = reference_side
+
+    def embed(self, reference: Tensor) -> Tensor:
+        """reference: (B, 3, h, w) sRGB 0..1, of any size. Returns its statistics, (B, E) float32.
+
+        References of different sizes are embedded one by one and joined. Wrong shapes raise ValueError.
+        """
+        return self._look(reference).vector()
+
+    @torch.inference_mode()
+    def content(self, lightness: Tensor) -> Tensor:
+        """What a photo shows and where, as a vector that is near for like photos: no part of the paper.
+
+        lightness: as of `__call__`. Returns (B, 16 w4) float32 of length 1: the encoder's deepest map of the gray
+        photo, averaged in 4x4 cells.
+        """
+        if lightness.dim() != 4 or lightness.shape[1] != 1:
+            raise ValueError(f"expected (B, 1, H, W), got {tuple(lightness.shape)}")
+        gray = lab_to_rgb(F.pad(lightness, (0, 0, 0, 0, 0, 2)))  # (B, 1, H, W) -> (B, 3, H, W), ab = 0
+        deepest, _ = self._stylist.network.encode(gray)
+        cells = F.adaptive_avg_pool2d(deepest.float(), _CELLS)  # -> (B, w4, 4, 4)
+        return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
+
+    def __call__(self, lightness: Tensor, z: Tensor, hints: Tensor | None = None) -> Tensor:
+        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 8. z: (B, E), or (1, E) for all photos.
+
+        hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. Returns CIE ab,
+        (B, 2, H, W) float32. Wrong shapes raise ValueError.
+        """
+        if len(z) not in (1, len(lightness)):
+            raise ValueError(f"expected styles of {len(lightness)} references or of one, not of {len(z)}")
+        return self._stages(lightness, self._stylist.from_vector(z), None, hints).chroma
+
+    def stages(
+        self, lightness: Tensor, reference: Tensor, segments: Segments | None = None, hints: Tensor | None = None
+    ) -> Stages:
+        """Every step's result. lightness, hints: as of `__call__`. reference: as of `embed`, for B photos or one.
+
+        segments: of the photo and of the reference, see `stylist.Segments`; UsageError for labels of one side alone.
+        """
+        if segments is None:
+            return self._stages(lightness, self._look(reference), None, hints)
+        style = self._look(reference, segments[1], labels_of(*segments))
+        return self._stages(lightness, style, segments[0], hints)
+
+    def _look(self, reference: Tensor, labels: Tensor | None = None, known: Sequence[int] = ()) -> Style:
+        if reference.dim() != 4 or reference.shape[1] != 3:
+            raise ValueError(f"expected a reference (B, 3, h, w), got {tuple(reference.shape)}")
+        fitted = resized(reference.float(), *near(self._side, *reference.shape[2:]))
+        return self._stylist.look(fitted, labels, known)
+
+    @torch.inference_mode()
+    def _stages(self, lightness: Tensor, style: Style, labels: Tensor | None, hints: Tensor | None) -> Stages:
+        precolored = self._colorize(lightness)
+        content = lab_to_rgb(torch.cat((lightness, precolored), dim=1))  # (B, 1, H, W), (B, 2, H, W) -> (B, 3, H, W)
+        transferred = rgb_to_lab(self._stylist.apply(content, style, labels))[:, 1:]
+        seeds = torch.full((len(lightness),), self._sampling.seed)
+        sampled = torch.cat(
+            reveal(transferred, seeds, stop=self._sampling.stop, whole=0.0, least=self._sampling.least), dim=1
+        )  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)
+        if hints is not None:
+            sampled = torch.where(hints[:, 2:] > 0, hints, sampled)
+        return Stages(precolored, transferred, sampled, self._colorize(lightness, sampled))
