@@ -125,6 +125,10 @@ class Predictor:
     @torch.inference_mode()
     def _stages(self, lightness: Tensor, style: Style, labels: Tensor | None, hints: Tensor | None) -> Stages:
         precolored = self._colorize(lightness)
+        if hints is not None and hints.shape != (len(lightness), 3, *lightness.shape[2:]):
+            raise ValueError(
+                f"expected hints (B, 3, H, W) for lightness {tuple(lightness.shape)}, got {tuple(hints.shape)}"
+            )
         content = lab_to_rgb(torch.cat((lightness, precolored), dim=1))  # (B, 1, H, W), (B, 2, H, W) -> (B, 3, H, W)
         transferred = rgb_to_lab(self._stylist.apply(content, style, labels))[:, 1:]
         seeds = torch.full((len(lightness),), self._sampling.seed)
