@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from colorcli.errors import UsageError
-from colorcli.methods import agin, backbone, color2embed, pfanet, siggraph17, smsanet
+from colorcli.methods import agin, backbone, color2embed, pfanet, siggraph17, smsanet, stylization
 from colorcli.methods.spec import MethodSpec
 
 
@@ -45,3 +45,8 @@ COMPANIONS = Registry()
 """Networks that methods need and that are no colorization methods themselves; `colorize train` trains them too."""
 COMPANIONS.add(backbone.SPEC)
 COMPANIONS.add(pfanet.SPEC)
+
+PARTS = Registry()
+"""The networks of methods that consist of several, called METHOD-PART; each is trained and shipped by itself."""
+PARTS.add(stylization.TRANSFER)
+PARTS.add(stylization.COLORIZATION)

@@ -19,7 +19,7 @@ from colorcli.checkpoints.store import shipped_folder
 from colorcli.errors import ColorizeError, UsageError, WeightsError
 from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.methods.objective import Objective
-from colorcli.methods.registry import COMPANIONS, METHODS
+from colorcli.methods.registry import COMPANIONS, METHODS, PARTS
 from colorcli.methods.spec import MethodSpec
 from colorcli.train import distributed
 from colorcli.train.companions import load_companions
@@ -100,13 +100,13 @@ def run_training(request: TrainRequest, report: Report) -> Path:
 
 
 def find_spec(name: str) -> MethodSpec:
-    """The method or companion network of that name, or UsageError with the names there are."""
-    if name in COMPANIONS:
-        return COMPANIONS[name]
-    if name not in METHODS:
-        there = ", ".join(spec.name for registry in (METHODS, COMPANIONS) for spec in registry)
-        raise UsageError(f"nothing to train is called {name!r}; there are: {there}")
-    return METHODS[name]
+    """The method, companion network or part of a method of that name, or UsageError with the names there are."""
+    registries = (METHODS, COMPANIONS, PARTS)
+    for registry in registries:
+        if name in registry:
+            return registry[name]
+    there = ", ".join(spec.name for registry in registries for spec in registry)
+    raise UsageError(f"nothing to train is called {name!r}; there are: {there}")
 
 
 def _numbers(photos: Photos) -> dict[str, int]:

@@ -91,7 +91,7 @@ class Stylist:
             raise ValueError(f"expected styles (B, {self.length}), not {tuple(numbers.shape)}")
         lengths = [self._transform.length(channels) for channels in self._places.values()]
         present = numbers.new_ones((len(numbers), 1), dtype=torch.bool)
-        parts = numbers.split(lengths, dim=1)
+        parts = torch.split(numbers, lengths, dim=1)  # type: ignore[no-untyped-call]
         return Style({place: Measured(part[:, None], present) for place, part in zip(self._places, parts, strict=True)})
 
     @torch.inference_mode()

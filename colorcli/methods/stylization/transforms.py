@@ -119,7 +119,7 @@ def _match_moments(content: Tensor, numbers: Tensor, region: Tensor | None) -> T
     centred, _, shares = _centred(content, region)
     deviation = ((centred.square() * shares).sum(2, keepdim=True) + _VARIANCE).sqrt()
     wanted, spread = numbers[:, :, None].chunk(2, dim=1)  # (B, 2C, 1) -> twice (B, C, 1)
-    return (spread * (centred / deviation) + wanted).unflatten(2, content.shape[2:])
+    return (spread * (centred / deviation) + wanted).reshape(content.shape)  # (B, C, N) -> (B, C, H, W)
 
 
 def _spectrum(centred: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,15 +145,15 @@ def _covariance(style: Tensor, region: Tensor | None) -> Tensor:
 def _match_covariance(content: Tensor, numbers: Tensor, region: Tensor | None) -> Tensor:
     """WCT: whitened by E D^(-1/2) E^T of the content's covariance, coloured by the style's root."""
     channels = content.shape[1]
-    wanted, root = numbers[:, :channels, None], numbers[:, channels:].unflatten(1, (channels, channels))
+    wanted = numbers[:, :channels, None]
+    root = numbers[:, channels:].reshape(-1, channels, channels)  # (b, C^2) -> (b, C, C)
     with torch.autocast(content.device.type, enabled=False):
         centred, _, shares = _centred(content, region)
         values, vectors = _spectrum(centred, shares)
         floor = (_SHARE * values[:, -1:]).clamp(min=_EIGENVALUE)
         whitening = (vectors * values.maximum(floor).rsqrt()[:, None]) @ vectors.mT
         change = (root.to(whitening) @ whitening).float()  # (B, C, C)
-        changed: Tensor = (change @ centred + wanted).unflatten(2, content.shape[2:])
-    return changed
+        return (change @ centred + wanted).reshape(content.shape)  # (B, C, N) -> (B, C, H, W)
 
 
 TRANSFORMS = {
