@@ -166,7 +166,7 @@ def test_other_shapes_name_what_was_expected() -> None:
         predictor.embed(_random(1, 1, 8, 8))
     with pytest.raises(ValueError, match=r"expected styles \(B, \d+\), not \(1, 512\)"):
         predictor(lightness, torch.zeros(1, 512))
-    with pytest.raises(ValueError, match="expected styles of 2 references or of one, not of 3"):
+    with pytest.raises(ValueError, match="expected styles of 2 pictures or of one, not of 3"):
         predictor(lightness, z.expand(3, -1))
     with pytest.raises(ValueError, match=r"expected \(B, 1, H, W\), got \(1, 3, 16, 16\)"):
         predictor.content(_random(1, 3, 16, 16))

@@ -243,6 +243,9 @@ def test_segments(name: str) -> None:
     assert float((straight - crossed).abs().mean()) > 0.02
     with pytest.raises(UsageError, match="the target's segment map has labels that the reference's lacks: 2"):
         stylist.stylize(content, style, (here, one[1]))
+    for looked, labels in ((stylist.look(style), here), (stylist.look(style, there, (1, 2)), None)):
+        with pytest.raises(ValueError, match="expected labels for the content where the style has some"):
+            stylist.apply(content, looked, labels)
 
 
 def test_bf16() -> None:

@@ -194,3 +194,17 @@ def test_under_autocast(name: str) -> None:
         rough = _transferred(name, content.bfloat16(), style.bfloat16())
     assert rough.dtype is torch.bfloat16
     assert float((rough - expected).abs().max()) < 0.05 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("side", ["content", "style"])
+def test_what_is_not_finite_stays_with_its_picture(name: str, value: float, side: str) -> None:
+    """Oracle: house rule 10 and the promise on half precision: no exception, a result that is not finite (so that it is
+    redone), and the neighbour as without it; 1e-4."""
+    content, style = _map(2, 4, 8, 8), _map(2, 4, 8, 8, seed=1)
+    expected = _transferred(name, content, style)
+    (content if side == "content" else style)[0, 1, 3, 3] = value
+    found = _transferred(name, content, style)
+    assert not torch.isfinite(found[0]).all()
+    assert torch.allclose(found[1], expected[1], atol=1e-4)

@@ -100,8 +100,6 @@ class Predictor:
         hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. Returns CIE ab,
         (B, 2, H, W) float32. Wrong shapes raise ValueError.
         """
-        if len(z) not in (1, len(lightness)):
-            raise ValueError(f"expected styles of {len(lightness)} references or of one, not of {len(z)}")
         return self._stages(lightness, self._stylist.from_vector(z), None, hints).chroma
 
     def stages(

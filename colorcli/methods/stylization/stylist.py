@@ -91,7 +91,7 @@ class Stylist:
             raise ValueError(f"expected styles (B, {self.length}), not {tuple(numbers.shape)}")
         lengths = [self._transform.length(channels) for channels in self._places.values()]
         present = numbers.new_ones((len(numbers), 1), dtype=torch.bool)
-        parts = torch.split(numbers, lengths, dim=1)  # type: ignore[no-untyped-call]
+        parts = torch.split(numbers, lengths, dim=1)
         return Style({place: Measured(part[:, None], present) for place, part in zip(self._places, parts, strict=True)})
 
     @torch.inference_mode()
@@ -99,8 +99,13 @@ class Stylist:
         """Pictures in a style that was measured. content: (B, 3, H, W) sRGB 0..1, sides multiples of 8.
 
         style: for B pictures, or for one that all take after. labels: (B, h, w), where the style has labels. Returns
-        (B, 3, H, W) float32, 0..1. ValueError for other shapes.
+        (B, 3, H, W) float32, 0..1. ValueError for other shapes, and for labels of one side alone.
         """
+        count = len(next(iter(style.measured.values())).numbers)
+        if count not in (1, len(content)):
+            raise ValueError(f"expected styles of {len(content)} pictures or of one, not of {count}")
+        if (labels is not None) is not bool(style.labels):
+            raise ValueError("expected labels for the content where the style has some, and nowhere else")
 
         def change(place: str, features: Tensor) -> Tensor:
             if place not in self._places:

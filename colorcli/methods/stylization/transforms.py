@@ -125,11 +125,12 @@ def _match_moments(content: Tensor, numbers: Tensor, region: Tensor | None) -> T
 def _spectrum(centred: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (B, C), ascending, and eigenvectors (B, C, C), its columns, of a covariance.
 
-    In float64 where the device has it: eigenvalues far below the largest decide what whitening does.
+    In float64, since eigenvalues far below the largest decide what whitening does; on the CPU where the device has none
+    (MPS). Pixels that are not finite stay so in what is made of them, and are no exception here.
     """
-    covariance = (centred * shares) @ centred.mT
-    exact = torch.float32 if centred.device.type == "mps" else torch.float64
-    values, vectors = torch.linalg.eigh(covariance.to(exact))
+    covariance = ((centred * shares) @ centred.mT).nan_to_num(0, 0, 0)
+    place = "cpu" if centred.device.type == "mps" else centred.device
+    values, vectors = torch.linalg.eigh(covariance.to(place).double())
     return values, vectors
 
 
@@ -139,7 +140,7 @@ def _covariance(style: Tensor, region: Tensor | None) -> Tensor:
         centred, mean, shares = _centred(style, region)
         values, vectors = _spectrum(centred, shares)
         root = (vectors * values.clamp(min=0).sqrt()[:, None]) @ vectors.mT
-    return torch.cat((mean[:, :, 0], root.float().flatten(1)), dim=1)
+    return torch.cat((mean[:, :, 0], root.flatten(1).to(mean)), dim=1)
 
 
 def _match_covariance(content: Tensor, numbers: Tensor, region: Tensor | None) -> Tensor:
@@ -152,7 +153,7 @@ def _match_covariance(content: Tensor, numbers: Tensor, region: Tensor | None) -
         values, vectors = _spectrum(centred, shares)
         floor = (_SHARE * values[:, -1:]).clamp(min=_EIGENVALUE)
         whitening = (vectors * values.maximum(floor).rsqrt()[:, None]) @ vectors.mT
-        change = (root.to(whitening) @ whitening).float()  # (B, C, C)
+        change = (root.to(whitening) @ whitening).to(centred)  # (B, C, C)
         return (change @ centred + wanted).reshape(content.shape)  # (B, C, N) -> (B, C, H, W)
 
 
