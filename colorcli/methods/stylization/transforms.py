@@ -16,9 +16,11 @@ from torch import Tensor
 
 from colorcli.errors import UsageError
 
-_VARIANCE = 1e-5  # added to a content's variances, the published AdaIN's
+# Added to a content's variances. The published 1e-5 is for ImageNet's VGG; in a backbone of ours the deepest maps have
+# standard deviations under 0.1, and many channels would be muted.
+_VARIANCE = 1e-8
 _SHARE = 1e-5  # of the largest: what smaller eigenvalues of a content's covariance are raised to
-_EIGENVALUE = 1e-6  # and this where all of them are small: a content of one colour
+_EIGENVALUE = 1e-8  # and this where all of them are small: a content of one colour
 
 
 class Measured(NamedTuple):
@@ -96,7 +98,10 @@ def match(transform: Transform, content: Tensor, style: Measured, where: Tensor 
 
 def _centred(features: Tensor, region: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """The pixels of a map less a region's mean (B, C, N), that mean (B, C, 1), and each pixel's share of the region
-    (B, 1, N), which is 0 outside of it."""
+    (B, 1, N), which is 0 outside of it.
+
+    The mean's own rounding is taken off too: in a content of one colour it would be all that is left to be scaled up.
+    """
     pixels = features.float().flatten(2)  # (B, C, H, W) -> (B, C, N)
     if region is None:
         shares = pixels.new_full((len(pixels), 1, pixels.shape[2]), 1 / pixels.shape[2])
@@ -104,7 +109,9 @@ def _centred(features: Tensor, region: Tensor | None) -> tuple[Tensor, Tensor, T
         inside = region.flatten(1)[:, None].to(pixels)  # (B, H, W) -> (B, 1, N)
         shares = inside / inside.sum(2, keepdim=True).clamp(min=1)
     mean = (pixels * shares).sum(2, keepdim=True)
-    return pixels - mean, mean, shares
+    centred = pixels - mean
+    rest = (centred * shares).sum(2, keepdim=True)
+    return centred - rest, mean + rest, shares
 
 
 def _moments(style: Tensor, region: Tensor | None) -> Tensor:
