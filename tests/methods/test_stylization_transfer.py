@@ -13,7 +13,7 @@ from colorcli.errors import UsageError
 from colorcli.methods.backbone.network import VGG, build
 from colorcli.methods.registry import COMPANIONS
 from colorcli.methods.stylization import TRANSFER
-from colorcli.methods.stylization.stylist import PARTS, Stylist, near
+from colorcli.methods.stylization.stylist import SITES, Stylist, near
 from colorcli.methods.stylization.transfer import TransferNet
 from colorcli.methods.stylization.transforms import TRANSFORMS, match, measure
 from colorcli.methods.vgg import standardize_rgb
@@ -177,19 +177,19 @@ def _by_hand(network: TransferNet, content: Tensor, style: Tensor, name: str, pl
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize(
-    ("parts", "places"),
+    ("sites", "places"),
     [
         (("encoder",), {"encoder1", "encoder2", "encoder3", "encoder4"}),
         (("skips",), {"skip1", "skip2", "skip3", "pooled1", "pooled2", "pooled3"}),
         (("decoder",), {"decoder1", "decoder2", "decoder3"}),
-        (PARTS, {*TransferNet(WIDTHS).places}),
+        (SITES, {*TransferNet(WIDTHS).places}),
     ],
 )
-def test_where_the_transform_is(name: str, parts: Sequence[str], places: set[str]) -> None:
+def test_where_the_transform_is(name: str, sites: Sequence[str], places: set[str]) -> None:
     """Oracle: the same by hand, place by place (Fig. 5); 2e-3 of 0..1, since the stylist leaves out the skips of an
     encoder that was changed, which changes nothing but rounding."""
     network, content, style = _tiny(), _random(2, 3, 16, 24), _random(2, 3, 24, 16, seed=1)
-    found = Stylist(network, name, parts).stylize(content, style)
+    found = Stylist(network, name, sites).stylize(content, style)
     with torch.inference_mode():
         expected = _by_hand(network, content, style, name, places)
         assert not torch.allclose(found, network(content).clamp(0, 1), atol=0.01)
@@ -263,8 +263,8 @@ def test_bf16() -> None:
     ("settings", "message"),
     [
         ({"transform": "gram"}, "transform must be one of adain, wct, not 'gram'"),
-        ({"parts": ()}, "parts must be some of encoder, skips, decoder, not none"),
-        ({"parts": ("encoder", "bottom")}, "parts must be some of .*, not encoder, bottom"),
+        ({"sites": ()}, "sites must be some of encoder, skips, decoder, not none"),
+        ({"sites": ("encoder", "bottom")}, "sites must be some of .*, not encoder, bottom"),
     ],
 )
 def test_settings_that_do_not_exist(settings: dict[str, object], message: str) -> None:

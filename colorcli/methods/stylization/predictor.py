@@ -13,7 +13,7 @@ from colorcli.color.lab import lab_to_rgb, rgb_to_lab
 from colorcli.methods.blocks import PredictsChroma
 from colorcli.methods.hints import reveal
 from colorcli.methods.stylization.colorization import ColorizationNet
-from colorcli.methods.stylization.stylist import PARTS, Segments, Style, Stylist, near, resized
+from colorcli.methods.stylization.stylist import SITES, Segments, Style, Stylist, near, resized
 from colorcli.methods.stylization.transfer import TransferNet
 from colorcli.methods.stylization.transforms import labels_of
 
@@ -52,7 +52,7 @@ class Stages:
 class Predictor:
     """Chroma for a lightness in the colours of a reference, which is measured once for many photos.
 
-    gain: of the colorization sub-net, fitted after training; 1 for none. transform, parts: see `Stylist`.
+    gain: of the colorization sub-net, fitted after training; 1 for none. transform, sites: see `Stylist`.
     reference_side: pixels; references are brought to an area near its square, so that their statistics are those of the
     size at which photos are seen.
     """
@@ -64,11 +64,11 @@ class Predictor:
         gain: float = 1.0,
         *,
         transform: str = "adain",
-        parts: Sequence[str] = PARTS,
+        sites: Sequence[str] = SITES,
         sampling: Sampling | None = None,
         reference_side: int = 256,
     ) -> None:
-        self._stylist = Stylist(transfer, transform, parts)
+        self._stylist = Stylist(transfer, transform, sites)
         self._colorize = HintPredictor(colorization, gain)
         self._sampling = sampling or Sampling()
         self._side = reference_side

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -14,8 +14,8 @@ from colorcli.errors import UsageError
 from colorcli.methods.stylization.transfer import MULTIPLE, TransferNet
 from colorcli.methods.stylization.transforms import TRANSFORMS, Measured, labels_of, match, measure, regions
 
-PARTS = ("encoder", "skips", "decoder")  # of the network, where a transform can be applied (the paper's Fig. 5)
-_PART_OF = {"encoder": "encoder", "skip": "skips", "pooled": "skips", "decoder": "decoder"}
+SITES = ("encoder", "skips", "decoder")  # of the network, where a transform can be applied (the paper's Fig. 5)
+_SITE_OF = {"encoder": "encoder", "skip": "skips", "pooled": "skips", "decoder": "decoder"}
 
 Segments = tuple[Tensor, Tensor]
 """Label maps of a content, (B, h, w) integers, and of a style: pixels of one label take after those of the same label.
@@ -27,7 +27,7 @@ class Style:
     """What is known of a style: statistics of its map at each place of the network, for one transform."""
 
     measured: Mapping[str, Measured]
-    labels: tuple[int, ...] = field(default=())  # of its regions, as `Measured` has them; (): one, all of the picture
+    labels: tuple[int, ...] = ()  # of its regions, as `Measured` has them; (): one, all of the picture
 
     def vector(self) -> Tensor:
         """All of its numbers in a row, (B, E) float32. Only of a style without labels."""
@@ -37,26 +37,26 @@ class Style:
 class Stylist:
     """Pictures in the colours of others.
 
-    transform: "adain" or "wct". parts: where it is applied: after each of the encoder's levels 1 to 4, on the maps that
+    transform: "adain" or "wct". sites: where it is applied: after each of the encoder's levels 1 to 4, on the maps that
     the decoder takes from the encoder ("skips"), on the decoder's own maps. For these the style is decoded, too: their
     channels are comparable with nothing else (our reading). UsageError for others.
     """
 
-    def __init__(self, network: TransferNet, transform: str = "adain", parts: Sequence[str] = PARTS) -> None:
+    def __init__(self, network: TransferNet, transform: str = "adain", sites: Sequence[str] = SITES) -> None:
         if transform not in TRANSFORMS:
             raise UsageError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
-        if not parts or set(parts) - set(PARTS):
-            raise UsageError(f"parts must be some of {', '.join(PARTS)}, not {', '.join(parts) or 'none'}")
+        if not sites or set(sites) - set(SITES):
+            raise UsageError(f"sites must be some of {', '.join(SITES)}, not {', '.join(sites) or 'none'}")
         self.network = network
         self._transform = TRANSFORMS[transform]
         self._places = {
             place: channels
             for place, channels in network.places.items()
-            if _PART_OF[place.rstrip("1234")] in parts
+            if _SITE_OF[place.rstrip("1234")] in sites
             # what passes on from a changed level of the encoder is as the style already
-            and not (place.startswith("skip") and "encoder" in parts)
+            and not (place.startswith("skip") and "encoder" in sites)
         }
-        self._decodes = "decoder" in parts
+        self._decodes = "decoder" in sites
 
     @property
     def length(self) -> int:
@@ -72,6 +72,7 @@ class Stylist:
         if style.dim() != 4 or style.shape[1] != 3:
             raise ValueError(f"expected a style (B, 3, h, w), got {tuple(style.shape)}")
         measured: dict[str, Measured] = {}
+        labels = None if labels is None else labels.to(style.device)
 
         def record(place: str, features: Tensor) -> Tensor:
             if place in self._places:
@@ -106,6 +107,7 @@ class Stylist:
             raise ValueError(f"expected styles of {len(content)} pictures or of one, not of {count}")
         if (labels is not None) is not bool(style.labels):
             raise ValueError("expected labels for the content where the style has some, and nowhere else")
+        labels = None if labels is None else labels.to(content.device)
 
         def change(place: str, features: Tensor) -> Tensor:
             if place not in self._places:
