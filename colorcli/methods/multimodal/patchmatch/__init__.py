@@ -1,0 +1,1 @@
+"""PatchMatch between two maps of features, with three engines: exact, torch, triton."""

@@ -1,0 +1,112 @@
+"""The exact engine: every patch against every other, as one product of matrices, and the largest value."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from colorcli.methods.multimodal.patchmatch.match import Match, Matches
+from colorcli.methods.multimodal.patchmatch.patches import SIDE, TAPS, padded
+
+_HELD = {"cpu": 8 * 2**20}
+"""Bytes of similarities that are looked at together, by the device's type: on a CPU what stays in its last cache."""
+_HELD_ELSEWHERE = 2**30
+
+
+def exact(target: Tensor, reference: Tensor) -> Matches:
+    """The nearest neighbours of all patches, both ways, from the same similarities.
+
+    target: (B, H, W, C), reference: (B, h, w, C), of `patches.unit`. Of equals the first in reading order wins, but in
+    half precision the cosines of pixels are rounded before they are added. Returns what `match` does.
+
+    The nine cosines of a pair of patches lie on one diagonal of the matrix of the cosines of pixels; adding up
+    diagonals costs eight additions a pair (four, one direction after the other) where a product of patches costs nine
+    times the product of pixels.
+    """
+    height, width = target.shape[1:3]
+    row = width * reference.shape[1] * (reference.shape[2] + SIDE - 1) * 4  # bytes of one picture's row of patches
+    held = _HELD.get(target.device.type, _HELD_ELSEWHERE)
+    images = max(held // row, 1)
+    slab = min(max(held // (row * min(images, len(target))), 1), height)
+    parts = [_exact(*pair, slab) for pair in zip(target.split(images), reference.split(images), strict=True)]
+    directions = ([part.forward for part in parts], [part.backward for part in parts])
+    return Matches(
+        *(
+            Match(torch.cat([one.field for one in way]), torch.cat([one.similarity for one in way]))
+            for way in directions
+        )
+    )
+
+
+def _exact(target: Tensor, reference: Tensor, slab: int) -> Matches:
+    """The same for pictures that are looked at together, `slab` rows of the target at a time."""
+    batch, height, width, _ = target.shape
+    rows, columns = reference.shape[1:3]
+    wide = columns + SIDE - 1  # the reference stays padded: a step down is then always as long
+    length = rows * wide
+    across = _Across(target, reference)
+    sums = target.new_empty(batch, slab, width, length, dtype=torch.float32)
+    there: list[tuple[Tensor, Tensor, Tensor]] = []
+    back: tuple[Tensor, Tensor, Tensor] | None = None
+    kept = [across.row(0), across.row(1)]
+    for top in range(0, height, slab):
+        part = sums[:, : min(slab, height - top)]
+        for number in range(part.shape[1]):
+            kept.append(across.row(top + number + 2))
+            first, second, third = kept
+            down = part[:, number]
+            torch.add(first[..., :length], second[..., wide : wide + length], out=down)
+            down.add_(third[..., 2 * wide :])
+            del kept[0]
+        part.unflatten(3, (rows, wide))[..., columns:] = -torch.inf  # padding is no match
+        there.append(_peak(part.flatten(1, 2).unflatten(2, (rows, wide)), 2, 3))  # (b, s W, h, w + 2)
+        found = _peak(part, 1, 2)  # (b, s, W, h (w + 2))
+        found = (found[0], found[1] + top, found[2])
+        back = found if back is None else _larger(back, found)
+    assert back is not None  # a map has at least one row
+    best, down_to, across_to = (torch.cat(values, dim=1) for values in zip(*there, strict=True))  # (b, H W)
+    forward = _as_match(best, down_to, across_to, (height, width))
+    backward = _as_match(*back, (rows, wide))
+    return Matches(forward, Match(backward.field[..., :columns], backward.similarity[..., :columns]))
+
+
+class _Across:
+    """Cosines of one row of the target with all of the reference, added up over three neighbours across."""
+
+    def __init__(self, target: Tensor, reference: Tensor) -> None:
+        self._target = padded(target)
+        flat = padded(reference).flatten(1, 2)  # (b, h + 2, w + 2, C) -> (b, (h + 2) (w + 2), C)
+        beyond = flat.new_zeros(len(flat), SIDE - 1, flat.shape[2])  # so that the last step across finds something
+        self._reference = torch.cat((flat, beyond), dim=1).mT  # (b, C, ...)
+        self._width, self._length = target.shape[2], flat.shape[1]
+
+    def row(self, number: int) -> Tensor:
+        """number: of the padded row. Returns (b, W, (h + 2) (w + 2)) float32."""
+        cosines = torch.bmm(self._target[:, number], self._reference).float()  # (b, W + 2, (h + 2) (w + 2) + 2)
+        shifted = [cosines[:, step : step + self._width, step : step + self._length] for step in range(SIDE)]
+        return torch.add(shifted[0], shifted[1]).add_(shifted[2])
+
+
+def _peak(values: Tensor, outer: int, inner: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest value over two neighbouring dimensions, and where it is: value, place in `outer`, place in `inner`.
+
+    Two passes: the maximum over the outer one is as fast as memory, and the search for a place, which is not, is left
+    with one value of each of the inner. Of equals the first of the inner wins, then of the outer.
+    """
+    within = values.amax(outer, keepdim=True).max(inner, keepdim=True).indices
+    sizes = list(values.shape)
+    sizes[inner] = 1
+    best, place = values.gather(inner, within.expand(sizes)).max(outer, keepdim=True)
+    return tuple(found.squeeze(inner).squeeze(outer) for found in (best, place, within))  # type: ignore[return-value]
+
+
+def _larger(one: tuple[Tensor, Tensor, Tensor], other: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Element by element the peak with the larger value, the first of equals."""
+    better = other[0] > one[0]
+    return tuple(torch.where(better, new, old) for new, old in zip(other, one, strict=True))  # type: ignore[return-value]
+
+
+def _as_match(best: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Match:
+    """Peaks, (b, H W) each, as a match of a map of that size."""
+    field = torch.stack((rows, columns), dim=1).unflatten(2, size)  # (b, 2, H W) -> (b, 2, H, W)
+    return Match(field, (best / TAPS).clamp(-1, 1).unflatten(1, size))
