@@ -26,8 +26,8 @@ def exact(target: Tensor, reference: Tensor) -> Matches:
     height, width = target.shape[1:3]
     row = width * reference.shape[1] * (reference.shape[2] + SIDE - 1) * 4  # bytes of one picture's row of patches
     held = _HELD.get(target.device.type, _HELD_ELSEWHERE)
-    images = max(held // row, 1)
-    slab = min(max(held // (row * min(images, len(target))), 1), height)
+    slab = min(max(held // row, 1), height)  # first many rows of one picture: the way back is searched once a slab
+    images = max(held // (row * slab), 1)
     parts = [_exact(*pair, slab) for pair in zip(target.split(images), reference.split(images), strict=True)]
     directions = ([part.forward for part in parts], [part.backward for part in parts])
     return Matches(

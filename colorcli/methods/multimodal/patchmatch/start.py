@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from colorcli.devices import has_fast_bf16
 from colorcli.methods.multimodal.patchmatch.patches import padded, rows_of
 
 _SEEN = 4096
@@ -23,8 +24,11 @@ _HELD_ELSEWHERE = 2**28
 def spread(target: Tensor, reference: Tensor) -> Tensor:
     """For each patch of the target the most similar of a grid of the reference's: a field, (B, 2, H, W) int64.
 
-    target: (B, H, W, C), reference: (B, h, w, C), of `patches.unit`. Of equals the first in reading order wins.
+    target: (B, H, W, C), reference: (B, h, w, C), of `patches.unit`. Of equals the first in reading order wins. fp32 is
+    compared in bf16 where that is faster: this is where a search begins, not where it ends.
     """
+    if target.dtype is torch.float32 and has_fast_bf16(target.device):
+        target, reference = target.bfloat16(), reference.bfloat16()
     batch, height, width = reference.shape[:3]
     step = max(math.ceil(math.sqrt(height * width / _SEEN)), 2)
     device = reference.device
