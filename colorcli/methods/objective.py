@@ -24,8 +24,8 @@ class Objective(nn.Module):
 
     settings: the [objective] table of a recipe. network: what is averaged, validated and exported. Networks that are
     trained with it for its sake are further submodules. companions: fixed networks that the engine loaded because the
-    recipe names them ("backbone", "saliency"); they are not registered as submodules, since they are no part of a
-    checkpoint.
+    recipe names them ("backbone", "saliency", "similarity"); they are not registered as submodules, since they are no
+    part of a checkpoint.
     """
 
     method: ClassVar[str]  # its name, for what is said of its settings
@@ -51,7 +51,7 @@ class Objective(nn.Module):
 
     @classmethod
     def needs(cls, settings: Mapping[str, Any]) -> frozenset[str]:
-        """The companions that these settings ask for: "backbone", "saliency"."""
+        """The companions that these settings ask for: "backbone", "saliency", "similarity"."""
         del settings
         return frozenset()
 

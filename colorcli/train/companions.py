@@ -17,7 +17,7 @@ from colorcli.train.config import TrainConfig
 
 def load_companions(names: Iterable[str], config: TrainConfig, device: torch.device) -> dict[str, nn.Module]:
     """The companions by name, fixed and in evaluation mode, on the device; UsageError where the recipe names none."""
-    load = {"saliency": _saliency, "backbone": _backbone}
+    load = {"saliency": _saliency, "backbone": _backbone, "similarity": _similarity}
     companions = {name: load[name](config) for name in sorted(names)}
     for companion in companions.values():
         companion.requires_grad_(False).eval().to(device)
@@ -40,6 +40,15 @@ def _backbone(config: TrainConfig) -> nn.Module:
 
         return from_torchvision()
     return _from_file("backbone", config.backbone)
+
+
+def _similarity(config: TrainConfig) -> nn.Module:
+    if config.similarity == "none":
+        raise UsageError(
+            "the matches need a similarity net, a backbone on lightness: --set similarity=FILE, trained by "
+            "`colorize train backbone --set variant=resnet34-lightness`, or -compact"
+        )
+    return _from_file("backbone", config.similarity)
 
 
 def _from_file(companion: str, name: str) -> nn.Module:

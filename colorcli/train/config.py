@@ -50,6 +50,7 @@ class TrainConfig:
     hold: str = "auto"  # decoded photos: in "memory", in a "file" in the run's folder, "auto": what memory is short of
     precision: str = "auto"  # "auto", "fp32" or "bf16" (autocast)
     backbone: str = "none"  # perceptual network of the losses that have one: a weights file, "torchvision" or "none"
+    similarity: str = "none"  # network that finds like places, of methods with matches: a weights file or "none"
     saliency: str = "classical"  # detector of the salient loss: PFANet's weights file, or opencv's "classical"
     validate_minutes: float = 10.0
     checkpoint_minutes: float = 4.0

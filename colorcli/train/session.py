@@ -73,6 +73,8 @@ def run_training(request: TrainRequest, report: Report) -> Path:
         raise UsageError(f"no loss of {spec.name} uses a backbone with these settings: leave --backbone out")
     if config.saliency != _CLASSICAL and "saliency" not in needs:
         raise UsageError(f"no loss of {spec.name} uses a saliency detector with these settings: leave saliency out")
+    if config.similarity != "none" and "similarity" not in needs:
+        raise UsageError(f"{spec.name} starts from no similarity net with these settings: leave similarity out")
     with distributed.join(request.device) as team:
         told = report if team.leads else _say_nothing
         companions = load_companions(needs, config, team.device)

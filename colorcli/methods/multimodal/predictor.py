@@ -1,0 +1,97 @@
+"""Multimodal's prediction: lightness and a reference -> matches -> chroma; the matches themselves for who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from colorcli.color.lab import rgb_to_lab
+from colorcli.methods.blocks import CHROMA_SCALE
+from colorcli.methods.multimodal.guidance import from_reference, similarities
+from colorcli.methods.multimodal.network import Multimodal, refuse_odd
+
+_CELLS = 4  # across and down, in which a photo's content is averaged
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """What a photo's matches are: to be shown to a person, and given to the U-Net."""
+
+    chroma: Tensor  # (B, 2, H, W) CIE ab of the reference, warped to the photo
+    similarities: Tensor  # (B, 10, H, W), -1..1: T -> R of the five levels, finest first, then T -> R -> T
+    field: Tensor  # (B, 2, H / 2, W / 2) int64: row and column in the reference's finest map, of half its side
+
+
+class Predictor:
+    """Chroma for a lightness in the colours of a reference, which lies in its embedding as it is.
+
+    gain: fitted on validation photos after training (the best single factor on the predicted chroma); 1 for none.
+    """
+
+    def __init__(self, network: Multimodal, gain: float = 1.0) -> None:
+        self.network = network
+        self.gain = gain
+
+    @torch.inference_mode()
+    def embed(self, reference: Tensor) -> Tensor:
+        """reference: (B, 3, h, w) sRGB 0..1, of any size. Returns its CIE Lab, (B, 3 side side) float32.
+
+        No vector can stand for a reference here: each of its places may be a match. It is stretched to the square that
+        the network wants (bilinear, antialiased). Wrong shapes raise ValueError.
+        """
+        if reference.dim() != 4 or reference.shape[1] != 3:
+            raise ValueError(f"expected a reference (B, 3, h, w), got {tuple(reference.shape)}")
+        side = self.network.reference_side
+        square = F.interpolate(
+            reference.float(), (side, side), mode="bilinear", antialias=True
+        )  # -> (B, 3, side, side)
+        return rgb_to_lab(square.clamp(0, 1)).flatten(1)  # -> (B, 3 side side)
+
+    @torch.inference_mode()
+    def content(self, lightness: Tensor) -> Tensor:
+        """What a photo shows and where, as a vector that is near for like photos: no part of the thesis.
+
+        lightness: as of `__call__`. Returns (B, 16 w4) float32 of length 1: the similarity net's deepest map, averaged
+        in 4x4 cells.
+        """
+        refuse_odd(lightness)
+        cells = F.adaptive_avg_pool2d(self.network.levels(lightness)[-1].float(), _CELLS)  # -> (B, w4, 4, 4)
+        return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
+
+    @torch.inference_mode()
+    def guidance(self, lightness: Tensor, z: Tensor) -> Guidance:
+        """The matches of photos with their references; arguments as of `__call__`.
+
+        Computed in fp32 whatever the caller's precision is: a match that tips to another place is another colour.
+        """
+        refuse_odd(lightness)
+        side = self.network.reference_side
+        if z.dim() != 2 or z.shape[1] != 3 * side**2 or len(z) not in (1, len(lightness)):
+            expected = 3 * side**2
+            raise ValueError(
+                f"expected embeddings ({len(lightness)}, {expected}) or (1, {expected}), not {tuple(z.shape)}"
+            )
+        with torch.autocast(lightness.device.type, enabled=False):
+            lab = z.float().unflatten(1, (3, side, side))  # (b, 3 side side) -> (b, 3, side, side)
+            target, reference = (self.network.levels(maps) for maps in (lightness.float(), lab[:, :1]))
+            batch = len(lightness)
+            found = self.network.match(target, [maps.expand(batch, -1, -1, -1) for maps in reference])
+            size = (lightness.shape[2], lightness.shape[3])
+            chroma = from_reference(found, lab[:, 1:].expand(batch, -1, -1, -1), size)
+            return Guidance(chroma, similarities(found, size), found[0].forward.field)
+
+    @torch.inference_mode()
+    def __call__(self, lightness: Tensor, z: Tensor) -> Tensor:
+        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 16. z: of `embed`, (B, E), or (1, E) for all photos.
+
+        Returns CIE ab, (B, 2, H, W) float32. Wrong shapes, and features that are not finite, raise ValueError.
+        """
+        if self.network.matches:
+            guide = self.guidance(lightness, z)
+            chroma = self.network.paint(lightness, guide.chroma, guide.similarities)
+        else:
+            chroma = self.network.paint(lightness, None, None)
+        return chroma.float() * (CHROMA_SCALE * self.gain)
