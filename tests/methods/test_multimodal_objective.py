@@ -64,14 +64,14 @@ def test_the_two_halves() -> None:
 
 
 def test_what_each_half_is_given() -> None:
-    """Oracle: values: chroma from the reference for odd seeds is that of the next picture of the batch, its own for even
-    ones: pictures of one colour each show whose it is (1e-4 of ab / 110)."""
+    """Oracle: values: for odd seeds chroma comes from the reference, the picture before, for even ones it is their own:
+    pictures of one colour each show whose it is (1e-4 of ab / 110)."""
     objective = Objective(_network().eval(), {"perceptual": 1.0}, {"backbone": _backbone(3)})
     colours = torch.tensor([[0.8, 0.3, 0.2], [0.2, 0.6, 0.3], [0.3, 0.3, 0.9]])
     batch = {"rgb": colours[:, :, None, None].expand(3, 3, 32, 32).contiguous(), "seed": torch.tensor([1, 2, 3])}
     _, inputs = _seen(objective, batch)
     own = rgb_to_lab(batch["rgb"])[:, 1:] / 110
-    for picture, source in ((0, 2), (1, 1), (2, 1)):  # `roll` gives each the one before it; the first the last
+    for picture, source in ((0, 2), (1, 1), (2, 1)):  # the first has the last before it
         assert torch.allclose(inputs[picture, 1:3], own[source], atol=1e-4)
 
 

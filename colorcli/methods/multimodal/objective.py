@@ -40,8 +40,8 @@ class Settings:
 class Objective(BaseObjective):
     """MSE of chroma where the target's own went to the reference and back, MSE of features where the reference's came.
 
-    A picture's reference is the next one of its process' part of the batch, of a part of one picture that picture
-    mirrored: besides batch norm the second thing in which a step depends on how many processes share it.
+    A picture's reference is the one before it in its process' part of the batch, and where a part is one picture, that
+    picture mirrored: besides batch norm the second thing in which a step depends on how many processes share it.
     """
 
     method = "multimodal"
