@@ -75,7 +75,7 @@ class Predictor:
                 f"expected embeddings ({len(lightness)}, {expected}) or (1, {expected}), not {tuple(z.shape)}"
             )
         with torch.autocast(lightness.device.type, enabled=False):
-            lab = z.float().unflatten(1, (3, side, side))  # (b, 3 side side) -> (b, 3, side, side)
+            lab = torch.unflatten(z.float(), 1, (3, side, side))  # (b, 3 side side) -> (b, 3, side, side)
             target, reference = (self.network.levels(maps) for maps in (lightness.float(), lab[:, :1]))
             batch = len(lightness)
             found = self.network.match(target, [maps.expand(batch, -1, -1, -1) for maps in reference])

@@ -38,4 +38,4 @@ def interpolated(seconds: Mapping[int, float], side: float) -> float:
     above = next((place for place, one in enumerate(known) if one >= side), len(known) - 1)
     low, high = known[max(above - 1, 0)], known[max(above, 1)]
     power = math.log(seconds[high] / seconds[low]) / math.log(high / low)
-    return seconds[low] * (side / low) ** power
+    return float(seconds[low] * (side / low) ** power)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,9 @@ def exact(target: Tensor, reference: Tensor) -> Matches:
     held = _HELD.get(target.device.type, _HELD_ELSEWHERE)
     slab = min(max(held // row, 1), height)  # first many rows of one picture: the way back is searched once a slab
     images = max(held // (row * slab), 1)
-    parts = [_exact(*pair, slab) for pair in zip(target.split(images), reference.split(images), strict=True)]
+    parts = [
+        _exact(*pair, slab) for pair in zip(torch.split(target, images), torch.split(reference, images), strict=True)
+    ]
     directions = ([part.forward for part in parts], [part.backward for part in parts])
     return Matches(
         *(
@@ -46,8 +50,8 @@ def _exact(target: Tensor, reference: Tensor, slab: int) -> Matches:
     length = rows * wide
     across = _Across(target, reference)
     sums = target.new_empty(batch, slab, width, length, dtype=torch.float32)
-    there: list[tuple[Tensor, Tensor, Tensor]] = []
-    back: tuple[Tensor, Tensor, Tensor] | None = None
+    there: list[_Peak] = []
+    back: _Peak | None = None
     kept = [across.row(0), across.row(1)]
     for top in range(0, height, slab):
         part = sums[:, : min(slab, height - top)]
@@ -58,15 +62,14 @@ def _exact(target: Tensor, reference: Tensor, slab: int) -> Matches:
             torch.add(first[..., :length], second[..., wide : wide + length], out=down)
             down.add_(third[..., 2 * wide :])
             del kept[0]
-        part.unflatten(3, (rows, wide))[..., columns:] = -torch.inf  # padding is no match
-        there.append(_peak(part.flatten(1, 2).unflatten(2, (rows, wide)), 2, 3))  # (b, s W, h, w + 2)
+        torch.unflatten(part, 3, (rows, wide))[..., columns:] = -torch.inf  # padding is no match
+        there.append(_peak(torch.unflatten(part.flatten(1, 2), 2, (rows, wide)), 2, 3))  # (b, s W, h, w + 2)
         found = _peak(part, 1, 2)  # (b, s, W, h (w + 2))
-        found = (found[0], found[1] + top, found[2])
+        found = found._replace(outer=found.outer + top)
         back = found if back is None else _larger(back, found)
     assert back is not None  # a map has at least one row
-    best, down_to, across_to = (torch.cat(values, dim=1) for values in zip(*there, strict=True))  # (b, H W)
-    forward = _as_match(best, down_to, across_to, (height, width))
-    backward = _as_match(*back, (rows, wide))
+    forward = _as_match(_Peak(*(torch.cat(parts, dim=1) for parts in zip(*there, strict=True))), (height, width))
+    backward = _as_match(back, (rows, wide))
     return Matches(forward, Match(backward.field[..., :columns], backward.similarity[..., :columns]))
 
 
@@ -87,26 +90,34 @@ class _Across:
         return torch.add(shifted[0], shifted[1]).add_(shifted[2])
 
 
-def _peak(values: Tensor, outer: int, inner: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The largest value over two neighbouring dimensions, and where it is: value, place in `outer`, place in `inner`.
+class _Peak(NamedTuple):
+    """The largest of values over two neighbouring dimensions, and where it is."""
+
+    value: Tensor
+    outer: Tensor  # place in the first of the two
+    inner: Tensor  # and in the second
+
+
+def _peak(values: Tensor, outer: int, inner: int) -> _Peak:
+    """The peak over two dimensions. Of equals the first of the inner wins, then of the outer.
 
     Two passes: the maximum over the outer one is as fast as memory, and the search for a place, which is not, is left
-    with one value of each of the inner. Of equals the first of the inner wins, then of the outer.
+    with one value of each of the inner.
     """
     within = values.amax(outer, keepdim=True).max(inner, keepdim=True).indices
     sizes = list(values.shape)
     sizes[inner] = 1
     best, place = values.gather(inner, within.expand(sizes)).max(outer, keepdim=True)
-    return tuple(found.squeeze(inner).squeeze(outer) for found in (best, place, within))  # type: ignore[return-value]
+    return _Peak(*(found.squeeze(inner).squeeze(outer) for found in (best, place, within)))
 
 
-def _larger(one: tuple[Tensor, Tensor, Tensor], other: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Element by element the peak with the larger value, the first of equals."""
-    better = other[0] > one[0]
-    return tuple(torch.where(better, new, old) for new, old in zip(other, one, strict=True))  # type: ignore[return-value]
+def _larger(one: _Peak, other: _Peak) -> _Peak:
+    """Element by element the larger, the first of equals."""
+    better = other.value > one.value
+    return _Peak(*(torch.where(better, new, old) for new, old in zip(other, one, strict=True)))
 
 
-def _as_match(best: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Match:
-    """Peaks, (b, H W) each, as a match of a map of that size."""
-    field = torch.stack((rows, columns), dim=1).unflatten(2, size)  # (b, 2, H W) -> (b, 2, H, W)
-    return Match(field, (best / TAPS).clamp(-1, 1).unflatten(1, size))
+def _as_match(peak: _Peak, size: tuple[int, int]) -> Match:
+    """Peaks, (b, H W), as a match of a map of that size."""
+    field = torch.unflatten(torch.stack((peak.outer, peak.inner), dim=1), 2, size)  # (b, 2, H W) -> (b, 2, H, W)
+    return Match(field, torch.unflatten((peak.value / TAPS).clamp(-1, 1), 1, size))

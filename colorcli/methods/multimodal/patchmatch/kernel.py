@@ -20,7 +20,7 @@ _TILE = 8192  # numbers that a program multiplies at once: candidates x channels
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _best(
+def _best(  # type: ignore[no-untyped-def]
     target,  # (B, H + 2, W + 2, C)
     reference,  # (B, h + 2, w + 2, C)
     candidates,  # (B, K, N) int32
@@ -37,7 +37,7 @@ def _best(
     patch_block: tl.constexpr,
     candidate_block: tl.constexpr,  # K or more
     channel_block: tl.constexpr,
-):  # type: ignore[no-untyped-def]
+):
     """For `patch_block` patches of one picture the most similar of their candidates, the first of equals."""
     image = tl.program_id(1).to(tl.int64)
     patch = tl.program_id(0) * patch_block + tl.arange(0, patch_block)

@@ -48,7 +48,7 @@ def warp(values: Tensor, field: Tensor) -> Tensor:
         raise ValueError(f"the field points outside of {height} rows and {width} columns")
     places = (rows * width + columns).flatten(1)[:, None]  # (B, H, W) -> (B, 1, H W)
     taken = values.flatten(2).gather(2, places.expand(-1, values.shape[1], -1))  # (B, C, h w) -> (B, C, H W)
-    return taken.unflatten(2, field.shape[2:])
+    return torch.unflatten(taken, 2, field.shape[2:])
 
 
 def enlarged(field: Tensor, coarse: tuple[int, int], size: tuple[int, int], fine: tuple[int, int]) -> Tensor:

@@ -39,7 +39,7 @@ def rows_of(around: Tensor) -> Tensor:
     batch, height, width, channels = around.shape
     shape = (batch, height - SIDE + 1, width - SIDE + 1, SIDE, SIDE * channels)
     image, row, column, _ = around.stride()
-    overlapping = around.as_strided(shape, (image, row, column, row, 1))  # a row of a patch lies in one piece
+    overlapping: Tensor = around.as_strided(shape, (image, row, column, row, 1))  # a row of a patch lies in one piece
     return overlapping.reshape(-1, TAPS * channels)
 
 

@@ -48,7 +48,7 @@ def search(starts: Tensor, sides: tuple[int, int], compare: Compare, seed: int, 
         inside = proposed.maximum(low[:, None]).minimum(high[:, None])
         flat = inside[:, :, 0] * sides[1] + inside[:, :, 1]  # (B, K, H, W)
         index, similarity = compare(flat.flatten(2))
-        return index.unflatten(1, size), similarity.unflatten(1, size)
+        return torch.unflatten(index, 1, size), torch.unflatten(similarity, 1, size)
 
     found, similarity = best_of(starts)
     field = _coordinates(found, sides[1])
@@ -79,10 +79,10 @@ def windowed(starts: Tensor, sides: tuple[int, int], compare: Compare, reach: in
     every = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1).flatten(0, 1)  # ((2 r + 1)^2, 2)
     every = every[every.square().sum(1).argsort(stable=True)].to(start.device)
     index, similarity = torch.zeros_like(start[:, 0]), torch.full_like(start[:, 0], -torch.inf, dtype=torch.float32)
-    for part in every.split(2 * reach + 1):  # as many at once as fit beside a patch in a cache
+    for part in torch.split(every, 2 * reach + 1):  # as many at once as fit beside a patch in a cache
         places = (start[:, None] + part[:, :, None, None]).clamp(min=0).minimum(last)  # (B, K, 2, H, W)
         found, value = compare((places[:, :, 0] * sides[1] + places[:, :, 1]).flatten(2))
-        found, value = found.unflatten(1, size), value.unflatten(1, size)
+        found, value = torch.unflatten(found, 1, size), torch.unflatten(value, 1, size)
         better = value > similarity
         index, similarity = torch.where(better, found, index), torch.where(better, value, similarity)
     return Match(_coordinates(index, sides[1]), similarity)
