@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from colorcli.errors import UsageError
-from colorcli.methods import agin, backbone, color2embed, pfanet, siggraph17, smsanet, stylization
+from colorcli.methods import agin, backbone, color2embed, multimodal, pfanet, siggraph17, smsanet, stylization
 from colorcli.methods.spec import MethodSpec
 
 
@@ -40,6 +40,7 @@ METHODS.add(smsanet.SPEC)
 METHODS.add(siggraph17.SPEC)
 METHODS.add(agin.SPEC)
 METHODS.add(color2embed.SPEC)
+METHODS.add(multimodal.SPEC)
 
 COMPANIONS = Registry()
 """Networks that methods need and that are no colorization methods themselves; `colorize train` trains them too."""

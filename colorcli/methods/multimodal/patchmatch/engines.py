@@ -13,7 +13,7 @@ from colorcli.errors import UsageError
 from colorcli.methods.multimodal.patchmatch.costs import cheapest
 from colorcli.methods.multimodal.patchmatch.exact import exact
 from colorcli.methods.multimodal.patchmatch.gathered import Gathered
-from colorcli.methods.multimodal.patchmatch.match import Match, Matches
+from colorcli.methods.multimodal.patchmatch.match import Match, Matches, joined
 from colorcli.methods.multimodal.patchmatch.patches import TAPS, refuse_unlike, unit
 from colorcli.methods.multimodal.patchmatch.search import EVALUATIONS, Compare, search, windowed
 from colorcli.methods.multimodal.patchmatch.start import spread
@@ -90,7 +90,7 @@ def _searched(
             starts.append(spread(own, other))
         sides = (other.shape[1], other.shape[2])
         found.append(find(torch.stack(starts, dim=1), sides, comparing(own, other)))
-    return Match(torch.cat([one.field for one in found]), torch.cat([one.similarity for one in found]))
+    return joined(found)
 
 
 def _parts(target: Tensor, reference: Tensor) -> Iterator[slice]:

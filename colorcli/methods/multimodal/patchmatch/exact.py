@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from colorcli.methods.multimodal.patchmatch.match import Match, Matches
+from colorcli.methods.multimodal.patchmatch.match import Match, Matches, joined
 from colorcli.methods.multimodal.patchmatch.patches import SIDE, TAPS, padded
 
 _HELD = {"cpu": 8 * 2**20}
@@ -18,7 +18,7 @@ _HELD_ELSEWHERE = 2**30
 def exact(target: Tensor, reference: Tensor) -> Matches:
     """The nearest neighbours of all patches, both ways, from the same similarities.
 
-    target: (B, H, W, C), reference: (B, h, w, C), of `patches.unit`. Of equals the first in reading order wins, but in
+    target: (B, H, W, C), reference: (B, h, w, C), of `patches.unit`. Of equals the leftmost wins, then the topmost; in
     half precision the cosines of pixels are rounded before they are added. Returns what `match` does.
 
     The nine cosines of a pair of patches lie on one diagonal of the matrix of the cosines of pixels; adding up
@@ -30,16 +30,9 @@ def exact(target: Tensor, reference: Tensor) -> Matches:
     held = _HELD.get(target.device.type, _HELD_ELSEWHERE)
     slab = min(max(held // row, 1), height)  # first many rows of one picture: the way back is searched once a slab
     images = max(held // (row * slab), 1)
-    parts = [
-        _exact(*pair, slab) for pair in zip(torch.split(target, images), torch.split(reference, images), strict=True)
-    ]
-    directions = ([part.forward for part in parts], [part.backward for part in parts])
-    return Matches(
-        *(
-            Match(torch.cat([one.field for one in way]), torch.cat([one.similarity for one in way]))
-            for way in directions
-        )
-    )
+    pairs = zip(torch.split(target, images), torch.split(reference, images), strict=True)
+    parts = [_exact(*pair, slab) for pair in pairs]
+    return Matches(joined([part.forward for part in parts]), joined([part.backward for part in parts]))
 
 
 def _exact(target: Tensor, reference: Tensor, slab: int) -> Matches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,11 @@ class Matches:
         """
         back = self.backward
         return Match(warp(back.field, self.forward.field), warp(back.similarity[:, None], self.forward.field)[:, 0])
+
+
+def joined(matches: Sequence[Match]) -> Match:
+    """Matches of some pictures and of further ones as one batch."""
+    return Match(torch.cat([one.field for one in matches]), torch.cat([one.similarity for one in matches]))
 
 
 def warp(values: Tensor, field: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ def unit(features: Tensor, name: str) -> Tensor:
     length = torch.linalg.vector_norm(last, dim=3, keepdim=True, dtype=torch.float32)
     if not bool(torch.isfinite(length).all()):
         raise ValueError(f"the {name} features are not finite, or too large: repeat the network in fp32")
-    return (last / length.clamp(min=torch.finfo(torch.float32).tiny)).to(features.dtype).contiguous()
+    scaled: Tensor = last / length.clamp(min=torch.finfo(torch.float32).tiny)
+    return scaled.to(features.dtype).contiguous()
 
 
 def padded(pixels: Tensor) -> Tensor:

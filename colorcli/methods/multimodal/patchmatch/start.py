@@ -38,8 +38,7 @@ def spread(target: Tensor, reference: Tensor) -> Tensor:
     own = rows_of(padded(target)).view(batch, target.shape[1] * target.shape[2], -1)
     held = _HELD.get(device.type, _HELD_ELSEWHERE)
     block = max(held // (batch * few.shape[2] * few.element_size()), 1)
-    best = torch.cat(
-        [torch.bmm(part, few).max(2).indices for part in torch.split(own, block, dim=1)], dim=1
-    )  # (B, H W)
+    found = [torch.bmm(part, few).max(2).indices for part in torch.split(own, block, dim=1)]
+    best = torch.cat(found, dim=1)  # (B, H W)
     field = torch.stack((rows[best // len(columns)], columns[best % len(columns)]), dim=1)
     return torch.unflatten(field, 2, target.shape[1:3])  # (B, 2, H W) -> (B, 2, H, W)
