@@ -28,10 +28,12 @@ class UNet(nn.Module):
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))  # deepest first: (w5, w4) .. (w2, w1)
         self.enlarge = nn.ModuleList(nn.ConvTranspose2d(below, width, 2, stride=2) for below, width in pairs)
         self.up = nn.ModuleList(_double(2 * width, width) for _, width in pairs)
-        self.out = nn.Sequential(nn.Conv2d(widths[0], 2, 1), nn.Tanh())
+        last = nn.Conv2d(widths[0], 2, 1)
+        self.out = nn.Sequential(last, nn.Tanh())
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.normal_(last.weight, std=0.01)  # training begins near gray, far from the ends of tanh
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs: (B, planes, H, W), sides multiples of 16. Returns (B, 2, H, W), -1..1."""

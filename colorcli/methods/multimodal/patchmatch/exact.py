@@ -10,9 +10,8 @@ from torch import Tensor
 from colorcli.methods.multimodal.patchmatch.match import Match, Matches, joined
 from colorcli.methods.multimodal.patchmatch.patches import SIDE, TAPS, padded
 
-_HELD = {"cpu": 8 * 2**20}
-"""Bytes of similarities that are looked at together, by the device's type: on a CPU what stays in its last cache."""
-_HELD_ELSEWHERE = 2**30
+_HELD_BY_CPU = 2**23  # bytes of similarities that are looked at together: what stays in the last cache
+_HELD = 2**30  # the same on other devices
 
 
 def exact(target: Tensor, reference: Tensor) -> Matches:
@@ -27,9 +26,12 @@ def exact(target: Tensor, reference: Tensor) -> Matches:
     """
     height, width = target.shape[1:3]
     row = width * reference.shape[1] * (reference.shape[2] + SIDE - 1) * 4  # bytes of one picture's row of patches
-    held = _HELD.get(target.device.type, _HELD_ELSEWHERE)
-    slab = min(max(held // row, 1), height)  # first many rows of one picture: the way back is searched once a slab
-    images = max(held // (row * slab), 1)
+    cpu = target.device.type == "cpu"
+    fitting = max((_HELD_BY_CPU if cpu else _HELD) // row, 1)
+    # A CPU takes many rows of one picture, since the way back is searched once a slab; a GPU many pictures, since each
+    # operation on a row has to be started.
+    slab = min(fitting if cpu else max(fitting // len(target), 1), height)
+    images = max(fitting // slab, 1)
     pairs = zip(torch.split(target, images), torch.split(reference, images), strict=True)
     parts = [_exact(*pair, slab) for pair in pairs]
     return Matches(joined([part.forward for part in parts]), joined([part.backward for part in parts]))
