@@ -22,13 +22,11 @@ def test_the_table_and_its_curve(
     main(["--device", "cpu", "--precision", "fp32", "--sides", "12", "20", "--batch", "2", "--rounds", "2"])
     head, *lines = capsys.readouterr().out.splitlines()
     assert "64 channels, fp32, on cpu" in head
-    assert [tuple(line.split()[:3:2]) for line in lines] == [("1", "12"), ("1", "12"), ("1", "20"), ("1", "20")] + [
-        ("2", "12")
-    ] * 2
-    similarities = [float(line.split()[-1]) for line in lines]
-    assert all(
-        0 < searched <= exact <= 1 for exact, searched in zip(similarities[::2], similarities[1::2], strict=True)
-    )
+    shapes = [(line.split()[0], line.split()[2], line.split()[4]) for line in lines]
+    expected = [("1", "12"), ("1", "20"), ("2", "12")]
+    assert shapes == [(*shape, engine) for shape in expected for engine in ("exact", "torch")]
+    exact, searched = ([float(line.split()[-1]) for line in lines[first::2]] for first in (0, 1))
+    assert all(0 < less <= more <= 1 for less, more in zip(searched, exact, strict=True))
     main(["--device", "cpu", "--precision", "fp32", "--sides", "12", "20", "--batch", "0", "--plot", str(plot)])
     assert plot.read_text().count("<svg") == 1
 

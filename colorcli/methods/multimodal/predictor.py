@@ -12,6 +12,7 @@ from colorcli.color.lab import rgb_to_lab
 from colorcli.methods.blocks import CHROMA_SCALE
 from colorcli.methods.multimodal.guidance import from_reference, similarities
 from colorcli.methods.multimodal.network import Multimodal, refuse_odd
+from colorcli.methods.multimodal.patchmatch.match import Matches
 
 _CELLS = 4  # across and down, in which a photo's content is averaged
 
@@ -62,26 +63,35 @@ class Predictor:
         return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
 
     @torch.inference_mode()
-    def guidance(self, lightness: Tensor, z: Tensor) -> Guidance:
-        """The matches of photos with their references; arguments as of `__call__`.
+    def matches(self, lightness: Tensor, z: Tensor) -> list[Matches]:
+        """PatchMatch of photos with their references on the five levels, finest first; arguments as of `__call__`.
 
-        Computed in fp32 whatever the caller's precision is: a match that tips to another place is another colour.
+        The finest has half of the photo's sides, and of the reference's square. Computed in fp32 whatever the caller's
+        precision is: a match that tips to another place is another colour.
         """
         refuse_odd(lightness)
-        side = self.network.reference_side
-        if z.dim() != 2 or z.shape[1] != 3 * side**2 or len(z) not in (1, len(lightness)):
-            expected = 3 * side**2
-            raise ValueError(
-                f"expected embeddings ({len(lightness)}, {expected}) or (1, {expected}), not {tuple(z.shape)}"
-            )
+        reference = self._lab(lightness, z)[:, :1]
         with torch.autocast(lightness.device.type, enabled=False):
-            lab = torch.unflatten(z.float(), 1, (3, side, side))  # (b, 3 side side) -> (b, 3, side, side)
-            target, reference = (self.network.levels(maps) for maps in (lightness.float(), lab[:, :1]))
-            batch = len(lightness)
-            found = self.network.match(target, [maps.expand(batch, -1, -1, -1) for maps in reference])
-            size = (lightness.shape[2], lightness.shape[3])
-            chroma = from_reference(found, lab[:, 1:].expand(batch, -1, -1, -1), size)
-            return Guidance(chroma, similarities(found, size), found[0].forward.field)
+            target, other = (self.network.levels(maps) for maps in (lightness.float(), reference))
+            return self.network.match(target, [maps.expand(len(lightness), -1, -1, -1) for maps in other])
+
+    @torch.inference_mode()
+    def guidance(self, lightness: Tensor, z: Tensor) -> Guidance:
+        """What the U-Net is told of photos and their references; arguments as of `__call__`."""
+        found = self.matches(lightness, z)
+        chroma = self._lab(lightness, z)[:, 1:].expand(len(lightness), -1, -1, -1)
+        size = (lightness.shape[2], lightness.shape[3])
+        return Guidance(from_reference(found, chroma, size), similarities(found, size), found[0].forward.field)
+
+    def _lab(self, lightness: Tensor, z: Tensor) -> Tensor:
+        """The references that embeddings are: (b, 3, side, side), b the number of photos or 1."""
+        side = self.network.reference_side
+        numbers = 3 * side**2
+        if z.dim() != 2 or z.shape[1] != numbers or len(z) not in (1, len(lightness)):
+            raise ValueError(
+                f"expected embeddings ({len(lightness)}, {numbers}) or (1, {numbers}), not {tuple(z.shape)}"
+            )
+        return torch.unflatten(z.float(), 1, (3, side, side))  # (b, 3 side side) -> (b, 3, side, side)
 
     @torch.inference_mode()
     def __call__(self, lightness: Tensor, z: Tensor) -> Tensor:
