@@ -14,7 +14,8 @@ Batch = Mapping[str, Tensor]
 """What one step sees. Always there: `rgb`, (B, 3, H, W) float 0..1, and `seed`, (B,) int64, one random number for each
 picture: whatever an objective draws for a picture follows from it, so that a run does not depend on how many processes
 share a batch. By the objective's `data`: "photos" nothing more; "labelled" `label`, (B,) int64; "masked" `mask`,
-(B, 1, H, W) float, 0 or 1; "unpaired" `gray`, (B, 3, H, W), to be seen in gray, drawn apart from those of `rgb`."""
+(B, 1, H, W) float, 0 or 1; "paired" `reference`, (B, 3, H, W), each another picture of the same label, where there is
+one, else any other; "unpaired" `gray`, (B, 3, H, W), to be seen in gray, drawn apart from those of `rgb`."""
 
 SettingsType = TypeVar("SettingsType")
 
@@ -60,7 +61,7 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     def predict(self, predictor: Callable[..., Tensor], lightness: Tensor, truth: Tensor) -> Tensor:
-        """What validation asks of the method for pictures whose colours are known; of "photos" and "unpaired" data.
+        """What validation asks of the method for pictures whose colours are known: "photos", "paired", "unpaired".
 
         predictor: the method's, of the network to validate. lightness: (B, 1, h, w) CIE L. truth: (B, 3, H, W) sRGB
         0..1, the same pictures, for methods that need a reference: they make one of it, always the same. Returns CIE

@@ -74,6 +74,9 @@ class Crops:
             if not colour:
                 raise UsageError("every training photo is gray: there is no colour to learn")
             self._members = {"rgb": colour, "gray": gray or colour}
+        self._alike: dict[int, list[int]] = {}  # of each label its pictures
+        for index, example in enumerate(pictures):
+            self._alike.setdefault(example.label, []).append(index)
         self._rounds: dict[str, tuple[list[int], int]] = {domain: ([], 0) for domain in self._members}
 
     def fitting(self, size: int) -> dict[str, int]:
@@ -131,6 +134,8 @@ class Crops:
         batch["seed"] = torch.tensor([draw.seed for draw in own])
         if self._kind == "labelled":
             batch["label"] = torch.tensor([self._pictures[draw.picture].label for draw in own])
+        if self._kind == "paired":
+            batch["reference"] = torch.stack([self._reference(draw, size) for draw in own])
         if self._kind == "masked":
             batch["mask"] = torch.stack([self._mask(draw, size) for draw in own])
         return batch
@@ -169,6 +174,21 @@ class Crops:
         region = picture[:, top : top + rows, left : left + columns].float() / 255
         crop = F.interpolate(region[None], (size, size), mode="bilinear", antialias=True)[0]  # (c, r, c) -> (c, s, s)
         return crop.flip(2) if flip < 0.5 else crop
+
+    def _reference(self, draw: _Draw, size: int) -> Tensor:
+        """A crop of another picture, of the same label where there is one large enough; all follows from the seed."""
+        generator = torch.Generator().manual_seed(draw.seed)
+        alike = self._alike[self._pictures[draw.picture].label]
+        chosen = draw.picture  # where there is no other
+        for pictures in (alike, self._members["rgb"]):
+            first = int(torch.randint(len(pictures), (1,), generator=generator))
+            turned = (pictures[(first + step) % len(pictures)] for step in range(len(pictures)))
+            other = next((one for one in turned if one != draw.picture and self._suits(one, size)), None)
+            if other is not None:
+                chosen = other
+                break
+        region = tuple(torch.rand(5, generator=generator).tolist())
+        return self._crop(self._pictures[chosen].rgb, _Draw(chosen, region, draw.seed), size)
 
     def _mask(self, draw: _Draw, size: int) -> Tensor:
         mask = self._pictures[draw.picture].mask

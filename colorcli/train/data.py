@@ -31,7 +31,7 @@ class Example:
     """A picture and what is known of it."""
 
     rgb: Tensor  # (3, h, w) uint8
-    label: int = -1  # index into Photos.classes
+    label: int = -1  # of "labelled": index into Photos.classes; of "paired": alike for references of each other
     mask: Tensor | None = None  # (1, h, w) uint8, 0 or 255
     gray: bool = False  # of "unpaired": belongs to the gray domain
     grayed: bool = False  # of "unpaired": a colour picture that the gray domain sees, too, in gray
@@ -68,7 +68,7 @@ class Photos:
     damaged: list[str] = field(default_factory=list)  # names and reasons of what could not be read
     classes: tuple[str, ...] = ()  # names of the labels, sorted
     numbered: tuple[str, ...] = ()  # folders that number their classes each in its own way; empty: one at most
-    gray: int = 0  # of "photos": how many were left out because they say nothing of colour
+    gray: int = 0  # of "photos" and "paired": how many were left out because they say nothing of colour
     in_file: int = 0  # bytes of pictures that were read into a file, memory being short
 
     def to(self, device: torch.device) -> Photos:
@@ -129,7 +129,8 @@ def read_photos(
     classes, unless these are shards of one folder, or its `train` and `val`: nobody knows whether they mean the same.
 
     kind: what a batch will need (`Objective.data`):
-    "photos": gray pictures would teach that all is gray; they are left out and counted.
+    "photos", "paired": gray pictures would teach that all is gray; they are left out and counted. Labels, where there
+        are some, say which pictures are references of each other.
     "unpaired": a source given as `gray=PATH` (folder, shard or URL; a path that begins so: `./gray=...`) is the gray
         domain, whatever its tint, and all others are the colour domain. Without such a source the gray domain is every
         gray picture and, in gray, the colour ones that are trained on. Gray pictures have no true colours to hold out:
@@ -164,17 +165,18 @@ def read_photos(
                 for member, outcome in zip(chunk, pool.map(attempt, chunk, sides, decoded), strict=True):
                     if isinstance(outcome, str):
                         photos.damaged.append(f"{member.title}: {outcome}")
-                    elif outcome.gray and kind == "photos":
+                    elif outcome.gray and kind in ("photos", "paired"):
                         photos.gray += 1
                     else:
                         example = outcome.kept_in(pixels)
                         kept.append(_Kept(example, member.label, member.held_out, member.chosen, member.numbered_by))
                 if report:
                     report(len(kept), len(photos.damaged))
-    if kind == "labelled":
+    if kind in ("labelled", "paired"):
         kept, photos.numbered = _told_apart(kept)
-        photos.classes = tuple(sorted({one.label for one in kept}))
-        number = {name: index for index, name in enumerate(photos.classes)}
+        names = sorted({one.label for one in kept})
+        photos.classes = tuple(names) if kind == "labelled" else ()  # elsewhere no network tells classes
+        number = {name: index for index, name in enumerate(names)}
         kept = [replace(one, example=replace(one.example, label=number[one.label])) for one in kept]
     photos.in_file = pixels.in_file
     _split(photos, kept)
@@ -216,7 +218,7 @@ def _attempt(kind: str, gray: bool | None, member: Member, side: int, decoded: T
         return f"{type(error).__name__}: {error}"
     grayed = False
     if gray is None:
-        gray = kind in ("photos", "unpaired") and is_gray(rgb)
+        gray = kind in ("photos", "paired", "unpaired") and is_gray(rgb)
         grayed = kind == "unpaired" and not gray
     return Example(rgb, mask=mask, gray=gray, grayed=grayed, name=member.name)
 

@@ -28,7 +28,7 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 def usable(examples: Sequence[Example], kind: str) -> list[Example]:
     """The pictures that say something, largest first: a limit then keeps those that the protocols' sizes suit."""
-    said = [e for e in examples if kind not in ("photos", "unpaired") or not is_gray(e.rgb)]
+    said = [e for e in examples if kind not in ("photos", "paired", "unpaired") or not is_gray(e.rgb)]
     return sorted(said, key=lambda example: -min(example.rgb.shape[1:]))
 
 

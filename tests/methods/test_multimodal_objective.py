@@ -31,7 +31,7 @@ def _backbone(channels: int, scale: float = 0.125) -> Backbone:
 
 def _batch(count: int, seeds: list[int]) -> dict[str, Tensor]:
     rgb = torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(2))
-    return {"rgb": rgb, "seed": torch.tensor(seeds)}
+    return {"rgb": rgb, "reference": rgb.roll(1, 0).flip(3), "seed": torch.tensor(seeds)}
 
 
 def _seen(objective: Objective, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
@@ -64,14 +64,15 @@ def test_the_two_halves() -> None:
 
 
 def test_what_each_half_is_given() -> None:
-    """Oracle: values: for odd seeds chroma comes from the reference, the picture before, for even ones it is their own:
-    pictures of one colour each show whose it is (1e-4 of ab / 110)."""
+    """Oracle: values: for odd seeds chroma comes from the reference, for even ones it is their own: pictures of one
+    colour each show whose it is (1e-4 of ab / 110)."""
     objective = Objective(_network().eval(), {"perceptual": 1.0}, {"backbone": _backbone(3)})
     colours = torch.tensor([[0.8, 0.3, 0.2], [0.2, 0.6, 0.3], [0.3, 0.3, 0.9]])
-    batch = {"rgb": colours[:, :, None, None].expand(3, 3, 32, 32).contiguous(), "seed": torch.tensor([1, 2, 3])}
+    rgb = colours[:, :, None, None].expand(3, 3, 32, 32).contiguous()
+    batch = {"rgb": rgb, "reference": rgb.roll(1, 0), "seed": torch.tensor([1, 2, 3])}
     _, inputs = _seen(objective, batch)
     own = rgb_to_lab(batch["rgb"])[:, 1:] / 110
-    for picture, source in ((0, 2), (1, 1), (2, 1)):  # the first has the last before it
+    for picture, source in ((0, 2), (1, 1), (2, 1)):
         assert torch.allclose(inputs[picture, 1:3], own[source], atol=1e-4)
 
 
@@ -105,7 +106,7 @@ def test_without_matches_all_is_chrominance() -> None:
 
 
 def test_a_picture_alone_and_bf16() -> None:
-    """Oracle: the contract: finite losses in float32, the mirrored picture as reference."""
+    """Oracle: the contract: finite losses in float32."""
     objective = Objective(_network().eval(), {"perceptual": 1.0}, {"backbone": _backbone(3)})
     with torch.autocast("cpu", torch.bfloat16):
         losses = objective("network", _batch(1, [1]))

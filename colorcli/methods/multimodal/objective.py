@@ -38,15 +38,12 @@ class Settings:
 
 
 class Objective(BaseObjective):
-    """MSE of chroma where the target's own went to the reference and back, MSE of features where the reference's came.
-
-    A picture's reference is the one before it in its process' part of the batch, and where a part is one picture, that
-    picture mirrored: besides batch norm the second thing in which a step depends on how many processes share it.
-    """
+    """Chroma's MSE where the target's own went to the reference and back, features' MSE where the reference's came."""
 
     method = "multimodal"
     settings_type = Settings
     settings: Settings
+    data: ClassVar[str] = "paired"
     network: Multimodal
     out_of_reach: ClassVar[tuple[str, ...]] = ("similarity.",)
 
@@ -87,12 +84,12 @@ class Objective(BaseObjective):
         Without matches, and without a perceptual loss, all pictures are of the first half (section 5.3).
         """
         del player  # there is one
-        lab = rgb_to_lab(batch["rgb"])
+        lab, reference = rgb_to_lab(batch["rgb"]), rgb_to_lab(batch["reference"])
         lightness, chroma = lab[:, :1], lab[:, 1:]
         halves = self.settings.perceptual > 0 and self.network.matches
         perceived = (batch["seed"] % 2 == 1) & halves  # (B,)
         share = 0.5 if halves else 1.0
-        guided = self._guided(lab, perceived) if self.network.matches else (None, None)
+        guided = self._guided(lab, reference, perceived) if self.network.matches else (None, None)
         predicted = self.network.paint(lightness, *guided).float()
         distance = (predicted - chroma / CHROMA_SCALE).square().mean((1, 2, 3))  # (B, 2, H, W) -> (B,)
         losses = {"chrominance": torch.where(perceived, 0.0, distance).mean() / share}
@@ -103,17 +100,11 @@ class Objective(BaseObjective):
         return losses
 
     @torch.no_grad()
-    def _guided(self, lab: Tensor, perceived: Tensor) -> tuple[Tensor, Tensor]:
+    def _guided(self, lab: Tensor, reference: Tensor, perceived: Tensor) -> tuple[Tensor, Tensor]:
         """Warped chroma and similarities: of pictures that are perceived R -> T, of the others T -> R -> T."""
         size = (lab.shape[2], lab.shape[3])
-        target = self.network.levels(lab[:, :1])
-        if len(lab) > 1:
-            other, reference = lab.roll(1, 0), [maps.roll(1, 0) for maps in target]
-        else:
-            other = lab.flip(3)
-            reference = self.network.levels(other[:, :1])
-        found = self.network.match(target, reference)
-        own, given = there_and_back(found, lab[:, 1:]), from_reference(found, other[:, 1:], size)
+        found = self.network.match(*(self.network.levels(maps[:, :1]) for maps in (lab, reference)))
+        own, given = there_and_back(found, lab[:, 1:]), from_reference(found, reference[:, 1:], size)
         return torch.where(perceived[:, None, None, None], given, own), similarities(found, size)
 
     def _unlike(self, shown: Tensor, rgb: Tensor) -> Tensor:
