@@ -45,7 +45,7 @@ class Objective(BaseObjective):
     settings: Settings
     data: ClassVar[str] = "paired"
     network: Multimodal
-    out_of_reach: ClassVar[tuple[str, ...]] = ("similarity.",)
+    out_of_reach = ("similarity.",)
 
     def __init__(
         self, network: Multimodal, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None
