@@ -38,6 +38,7 @@ class Job:
     sidecar: Path | None = None  # a drawing of colour hints, to be read as well
     dots: tuple[Dot, ...] = ()  # further hints
     attention: Path | None = None  # a map of where the network looked, to be written as well
+    matches: Path | None = None  # pictures of its matches, to be written as well: what their names begin with
     reference: Reference | None = None  # whose colours it gets; None: the method needs none, or the nearest is chosen
 
     def failed(self, stage: str, reason: str) -> Failure:
@@ -84,7 +85,7 @@ class Colored:
 
     photo: Photo
     chroma: Tensor  # (2, h, w) float32, CIE ab
-    attention: Tensor | None = None  # (h, w) float32, where the network looked, 0..1; None: nobody asked
+    shown: Tensor | None = None  # (n, h, w) float32: where the network looked, or its matches; None: nobody asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class LoadedMethod:
     sha256: str  # of the weights file; of a blend both, with a comma between
     size: int  # side of the network's input that the weights were trained at, pixels
     description: dict[str, Any]
-    attend: Predict | None = None  # the same with a third plane, where the network looked; None: it cannot tell
+    show: Predict | None = None  # the same with further planes: where it looked, or its matches; None: it cannot tell
     embed: Look | None = None  # (B, 3, h, w) sRGB 0..1 -> (B, E) on the CPU, in fp32; None: it needs no reference
     content: Look | None = None  # (B, 1, H, W) CIE L -> (B, F), as `embed`: near for photos that show like things
 
@@ -97,8 +97,12 @@ def load_method(
     def looking(answer: Look) -> Look:  # in fp32: it is done once for many photos
         return lambda pixels: answer(placed(pixels)).cpu()
 
-    def with_attention(*given: Tensor) -> Tensor:
-        return torch.cat(predictor.with_attention(*given), dim=1)  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)
+    def showing(answer: Callable[..., tuple[Tensor, ...]]) -> Predict:
+        return asking(lambda *given: torch.cat(answer(*given), dim=1))  # (B, 2, H, W), ... -> (B, 2 + n, H, W)
+
+    show = None
+    if spec.attention or spec.matches:
+        show = showing(predictor.with_attention if spec.attention else predictor.with_matches)
 
     size = int(_number(checkpoint, "size", spec.size, _LARGEST_SIZE, str(path)))
     return LoadedMethod(
@@ -109,7 +113,7 @@ def load_method(
         known or store.digest(path),
         size,
         checkpoint.description,
-        asking(with_attention) if spec.attention else None,
+        show,
         looking(predictor.embed) if spec.needs_reference else None,
         looking(predictor.content) if spec.needs_reference else None,
     )
@@ -124,7 +128,14 @@ def blended(method: LoadedMethod, automatic: LoadedMethod, strength: float) -> L
     def predict(lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
         return strength * method.predict(lightness, given) + (1 - strength) * automatic.predict(lightness)
 
-    return replace(method, predict=predict, sha256=f"{method.sha256}, {automatic.sha256}")
+    def show(lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
+        assert method.show is not None  # only then it is given
+        told = method.show(lightness, given)
+        chroma = strength * told[:, :2] + (1 - strength) * automatic.predict(lightness)
+        return torch.cat((chroma, told[:, 2:]), dim=1)
+
+    sha256 = f"{method.sha256}, {automatic.sha256}"
+    return replace(method, predict=predict, show=show if method.show else None, sha256=sha256)
 
 
 def import_published(method: str, source: Path, target: Path, licence: str, *, overwrite: bool = False) -> None:

@@ -115,7 +115,7 @@ def test_hints_reach_the_network(tmp_path: Path, lightness: torch.Tensor) -> Non
         expected = 110 * network(seen)
     found = loaded.predict(lightness, hints)
     assert torch.allclose(found, expected, atol=1e-3)
-    assert not torch.allclose(found[0], loaded.predict(lightness)[0], atol=1e-3) and loaded.attend is None
+    assert not torch.allclose(found[0], loaded.predict(lightness)[0], atol=1e-3) and loaded.show is None
 
 
 def test_attention_is_a_third_plane(tmp_path: Path, lightness: torch.Tensor) -> None:
@@ -124,10 +124,10 @@ def test_attention_is_a_third_plane(tmp_path: Path, lightness: torch.Tensor) -> 
     description = {"method": "agin", "network": {"width": 4, "groups": 2}}
     write_checkpoint(tmp_path / "w.safetensors", Generator(4, 2), description)
     loaded = load_method("agin", weights=tmp_path / "w.safetensors", device=CPU)
-    assert loaded.attend is not None
+    assert loaded.show is not None
     network = build_network(METHODS["agin"], read_checkpoint(tmp_path / "w.safetensors"), "w")
     chroma, attention = Predictor(network).with_attention(lightness)  # type: ignore[arg-type]
-    found = loaded.attend(lightness)
+    found = loaded.show(lightness)
     assert torch.allclose(found[:, :2], chroma, atol=1e-3) and torch.allclose(found[:, 2:], attention, atol=1e-3)
 
 

@@ -55,6 +55,12 @@ def exemplar(
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     compare: options.Compare = False,
+    save_matches: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-matches", help="Folder for pictures of what came from where (-m multimodal).", metavar="DIR"
+        ),
+    ] = None,
     provenance: options.ProvenanceNote = True,
     max_pixels: options.MaxPixels = MAX_PIXELS,
     fail_fast: options.FailFast = False,
@@ -78,6 +84,8 @@ def exemplar(
     )
     if not 0 <= strength <= 1:
         raise UsageError(f"--strength must be from 0 to 1, not {strength}")
+    if save_matches is not None and out is None:
+        raise UsageError("--save-matches DIR mirrors the output folder; name one with -o")
 
     from colorcli.media.discover import REFERENCE, discover
     from colorcli.media.references import pair
@@ -95,6 +103,7 @@ def exemplar(
         saturation=saturation,
         compare=compare,
         provenance=provenance,
+        matches=save_matches,
         max_pixels=max_pixels,
         overwrite=overwrite,
         seed=seed,

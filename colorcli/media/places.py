@@ -13,6 +13,7 @@ BESIDE_LEDGER = LEDGER.with_name("beside.sqlite3")  # below a folder that holds 
 BESIDE = ".colorized"  # how the stem of a result ends that lies beside its photo
 HINTS = ".hints.png"  # how the name of a photo's sidecar with colour hints ends
 ATTENTION = ".attention.png"  # how the name of a map of where the network looked ends
+MATCHES = (".match-colours.png", ".match-similarity.png", ".match-places.png")  # how the names of matches' pictures end
 COMPARISON = ".compare.jpg"  # how the name of a before/after picture ends
 _LONGEST_NAME = 255  # bytes; what file systems take
 
@@ -36,6 +37,11 @@ def comparison_path(target: Path) -> Path:
 def attention_path(target: Path) -> Path:
     """Where the attention map of a result lies, were it in the result's folder: `a.jpg.attention.png`."""
     return _named_after(target, ATTENTION)
+
+
+def match_paths(start: Path) -> tuple[Path, ...]:
+    """Where the pictures of a result's matches lie, were they in its folder: `a.jpg.match-colours.png`, ..."""
+    return tuple(_named_after(start, ending) for ending in MATCHES)
 
 
 def hints_path(photo: Path) -> Path:

@@ -19,8 +19,9 @@ class Predict(Protocol):
     def __call__(self, lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
         """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. given, where the method takes hints:
         (B, 3, H, W), CIE ab and a mask that is 1 where there is a hint, all 0 elsewhere; where it needs a reference:
-        the embeddings of the photos' references, (B, E). Returns CIE ab, (B, 2, H, W) float32; with a third plane
-        where it was asked for its attention too, 0..1.
+        the embeddings of the photos' references, (B, E). Returns CIE ab, (B, 2, H, W) float32, not finite for
+        a photo that it cannot colour; with a further plane where it was asked for its attention too, 0..1, with those
+        of `MethodSpec.matches` where it was asked for them.
         """
 
 
@@ -49,6 +50,11 @@ class MethodSpec:
     needs_reference: bool = False
     takes_hints: bool = False  # the predictor is also called with hints
     attention: bool = False  # the predictor has `with_attention`: (lightness) -> (chroma, where the network looked)
+    # Of one with a reference: the predictor has `with_matches`, (lightness, embeddings) -> (chroma; the references'
+    # chroma brought to the photo, (B, 2, H, W) CIE ab; how alike a place and its match are on each of N levels, finest
+    # first, to the reference and then there and back, (B, 2 N, H, W), -1..1; where the match lies in the reference,
+    # (B, 2, H, W), row and column, 0..1 from its first to its last).
+    matches: bool = False
     published: Mapping[str, Any] | None = None  # network settings of the published checkpoint, where it can be imported
     translate: str = (
         ""  # "module:function", (a published file's content, its name) -> tensors by our names; "": they are so

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
-from colorcli.media.places import LEDGER, results_of, sha256_of
+from colorcli.media.places import LEDGER, match_paths, results_of, sha256_of
 from colorcli.media.unwritable import unwritable
 from colorcli.run.rows import Row, Rows, as_path, as_text, copy_rows
 
@@ -47,7 +47,7 @@ class Look(NamedTuple):
 
     standing: Standing
     mark: Mark
-    path: Path  # the result, or the comparison or attention map where that is what is foreign
+    path: Path  # the result, or the comparison or picture beside it where that is what is foreign
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
@@ -108,8 +108,9 @@ class Ledger:
 
     def _files(self, job: Job) -> tuple[Path, ...]:
         """All that a job writes."""
-        results = results_of(job.target, self._compare)
-        return results if job.attention is None else (*results, job.attention)
+        attention = () if job.attention is None else (job.attention,)
+        matches = () if job.matches is None else match_paths(job.matches)
+        return (*results_of(job.target, self._compare), *attention, *matches)
 
     def look(self, job: Job) -> Look:
         """Where a job stands, its files taken together.

@@ -238,14 +238,15 @@ class LocalRun:
             self._batches.close()
 
     def _infer(self, batch: Batch) -> Iterator[Colored | Outcome]:
-        attends = batch.photos[0].job.attention is not None  # all of a run's photos, or none
+        first = batch.photos[0].job
+        shows = first.attention is not None or first.matches is not None  # all of a run's photos, or none
 
         def exactly(*given: Any) -> torch.Tensor:
-            return _asked(self._loaded_exactly(), attends)(*given)
+            return _asked(self._loaded_exactly(), shows)(*given)
 
         ended = {photo.job for photo in batch.photos}  # those without colour: they need no mark any more
         try:
-            for made in infer(batch, _asked(self._method, attends), exactly, self._say, self._shrink):
+            for made in infer(batch, _asked(self._method, shows), exactly, self._say, self._shrink):
                 if isinstance(made, Colored):
                     ended.remove(made.photo.job)
                 yield made
@@ -288,8 +289,8 @@ class LocalRun:
         return outcome
 
 
-def _asked(method: LoadedMethod, attends: bool) -> Predict:
-    return method.attend if attends and method.attend is not None else method.predict
+def _asked(method: LoadedMethod, shows: bool) -> Predict:
+    return method.show if shows and method.show is not None else method.predict
 
 
 def _jobs(item: Job | Batch | Colored) -> list[Job]:

@@ -14,7 +14,7 @@ from colorcli.errors import ColorizeError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
-    target TEXT PRIMARY KEY,   -- path from the output folder, of a result, a comparison or an attention map
+    target TEXT PRIMARY KEY,   -- path from the output folder, of a result or a picture that goes with it
     state TEXT NOT NULL,       -- 'begun' or 'done'
     content TEXT NOT NULL,     -- sha256 of the source's bytes
     source TEXT NOT NULL,      -- its real path

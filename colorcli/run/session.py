@@ -48,6 +48,7 @@ class Request:
     provenance: bool = True
     hints: tuple[Dot, ...] = ()  # for every photo
     attention: Path | None = None  # folder for maps of where the network looked; None: no maps
+    matches: Path | None = None  # folder for pictures of matches with the references; None: no pictures
     max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
     overwrite: bool = False
     seed: int = 0
@@ -111,9 +112,8 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         return blended(own, load_method(_AUTOMATIC, weights=None, device=device, dtype=precision), request.strength)
 
     method = load(dtype)
-    if request.attention is not None and method.attend is not None:
-        # Asked once before anything is written: weights may have been trained without attention.
-        method.attend(torch.full((1, 1, spec.multiple, spec.multiple), 50.0))
+    if request.attention is not None or request.matches is not None:
+        _try_showing(method)
     size = request.size or method.size
     precision = str(dtype).removeprefix("torch.")
     title = f"{spec.title} blended with {METHODS[_AUTOMATIC].title}" if request.blends else spec.title
@@ -143,6 +143,14 @@ def _prepare(request: Request, say: Say) -> _Prepared:
     return _Prepared(method, load, options, size, settings_key(decides))
 
 
+def _try_showing(method: LoadedMethod) -> None:
+    """UsageError where it cannot show what its spec promises: weights may have been trained without attention, say."""
+    lightness = torch.full((1, 1, method.spec.multiple, method.spec.multiple), 50.0)
+    given = () if method.embed is None else (method.embed(torch.full((1, 3, 8, 8), 0.5)),)
+    if method.show is not None:
+        method.show(lightness, *given)
+
+
 def _refuse_unable(spec: MethodSpec, request: Request) -> None:
     """UsageError for what the method cannot do, naming those that can."""
     if request.hints and not spec.takes_hints:
@@ -151,25 +159,34 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
     if request.attention is not None and not spec.attention:
         able = ", ".join(other.name for other in METHODS if other.attention)
         raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
+    if request.matches is not None and not spec.matches:
+        able = ", ".join(other.name for other in METHODS if other.matches)
+        raise UsageError(f"{spec.name} has no matches; choose -m {able}, or leave out --save-matches")
 
 
 def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
-    takes_hints, folder = METHODS[request.method].takes_hints, request.attention
+    takes_hints = METHODS[request.method].takes_hints
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
     if unseen:
         say(f"{request.method} takes no hints: {unseen} .hints.png file(s) left out")
-    elif not request.hints and folder is None:
+    elif not request.hints and request.attention is None and request.matches is None:
         return jobs  # as they are: there may be a million
     return [
         replace(
             job,
             sidecar=job.sidecar if takes_hints else None,
             dots=request.hints,
-            attention=None if folder is None or out is None else attention_path(folder / job.target.relative_to(out)),
+            attention=None if (place := _mirrored(job, out, request.attention)) is None else attention_path(place),
+            matches=_mirrored(job, out, request.matches),
         )
         for job in jobs
     ]
+
+
+def _mirrored(job: Job, out: Path | None, folder: Path | None) -> Path | None:
+    """The place in `folder` that the job's result has in `out`; None without one of them."""
+    return None if folder is None or out is None else folder / job.target.relative_to(out)
 
 
 @contextmanager

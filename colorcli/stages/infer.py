@@ -21,8 +21,8 @@ def infer(
 ) -> Iterator[Colored | Failure]:
     """Predict the chroma of a batch.
 
-    predict: may answer with a third plane, where it looked, which goes with the chroma. It is given hints where a
-    photo of the batch has some, and embeddings where the photos have them.
+    predict: may answer with further planes, such as where it looked, which go with the chroma. It is given hints where
+    a photo of the batch has some, and embeddings where the photos have them.
     exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
     the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
     shrink: told the number of photos that later batches should have. One answer per photo, in the batch's order.
@@ -33,20 +33,20 @@ def infer(
         return
     for photo, one in zip(batch.photos, chroma, strict=True):
         if bool(torch.isfinite(one).all()):
-            yield Colored(photo, one[:2], one[2] if len(one) > 2 else None)
+            yield Colored(photo, one[:2], one[2:] if len(one) > 2 else None)
         else:
             yield photo.job.failed("infer", "the network gave non-finite colour, also in fp32")
 
 
 def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tensor | None:
-    """The chroma, (B, 2 or 3, h, w) on the CPU; None if memory did not suffice.
+    """The chroma and what is shown with it, (B, 2 + n, h, w) on the CPU; None if memory did not suffice.
 
     A function of its own: an exception that is being handled keeps the failed attempt's tensors in memory.
     """
     given = [maps for maps in (batch.hints, batch.embeddings) if maps is not None]
     try:
         chroma = predict(batch.lightness, *given).cpu()
-        redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 or 3, h, w) -> (B,)
+        redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 + n, h, w) -> (B,)
         if bool(redo.any()):
             say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
             chroma = chroma.clone()  # what inference mode made refuses changes

@@ -141,6 +141,23 @@ class TestEveryVariant:
         assert attention.shape == (2, 1, *lightness.shape[2:]) and attention.dtype is torch.float32
         assert 0 <= float(attention.min()) < float(attention.max()) <= 1
 
+    def test_matches_are_told_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: the same chroma (1e-4), the reference's chroma within its own range (1e-4),
+        similarities of as many levels there as back, -1..1, and places 0..1, all float32 of the photo's size; without
+        the fact there is no such call; no spec promises both kinds of planes."""
+        assert hasattr(case.predictor, "with_matches") is case.spec.matches
+        assert not (case.spec.matches and case.spec.attention)
+        if not case.spec.matches:
+            return
+        lightness, z = case.lightness(2, 2, 3), case.embedding.expand(2, -1)
+        chroma, brought, alike, places = case.predictor.with_matches(lightness, z)
+        assert torch.allclose(chroma, case.predict(lightness), atol=1e-4)
+        for maps, count in ((brought, 2), (alike, len(alike[0])), (places, 2)):
+            assert maps.shape == (2, count, *lightness.shape[2:]) and maps.dtype is torch.float32
+        assert len(alike[0]) % 2 == 0 and float(alike.abs().max()) <= 1 + 1e-4
+        assert 0 <= float(places.min()) < float(places.max()) <= 1
+        assert 0 < float(brought.abs().max()) <= 128
+
     def test_references_are_looked_at_where_the_spec_says_so(self, case: Case) -> None:
         """Oracle: MethodSpec's comment: embeddings of references of any size, and what a lightness shows as a vector of
         length 1 (1e-5) that is nearer for the same photo a little brighter than for another; without the fact there

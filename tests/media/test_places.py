@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from colorcli.media.places import attention_path, held_path, hints_path, part_path, whole_files
+from colorcli.media.places import attention_path, held_path, hints_path, match_paths, part_path, whole_files
 
 
 def test_nothing_bears_its_name_before_all_is_written(tmp_path: Path) -> None:
@@ -54,5 +54,7 @@ def test_names_beside_others() -> None:
     """Oracle: product.md's `photo.hints.png`; names that tell a.jpg from a.png, and fit into 255 bytes."""
     assert hints_path(Path("in/a.b.jpg")) == Path("in/a.b.hints.png")
     assert attention_path(Path("maps/a.jpg")) == Path("maps/a.jpg.attention.png")
+    assert match_paths(Path("maps/a.jpg"))[0] == Path("maps/a.jpg.match-colours.png")
+    assert len({len(path.name) <= 255 and path for path in match_paths(Path("n" * 250))}) == 3
     long = {attention_path(Path("n" * 250 + end)).name for end in (".jpg", ".png")}
     assert len(long) == 2 and all(len(name) <= 255 and name.endswith(".attention.png") for name in long)

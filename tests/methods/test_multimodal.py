@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
 from colorcli.methods.multimodal import SPEC
-from colorcli.methods.multimodal.guidance import from_reference, similarities, there_and_back
+from colorcli.methods.multimodal.guidance import from_reference, places, similarities, there_and_back
 from colorcli.methods.multimodal.network import Multimodal
 from colorcli.methods.multimodal.patchmatch.match import Match, Matches
 from colorcli.methods.multimodal.predictor import Predictor
@@ -49,6 +49,17 @@ def test_chroma_comes_from_the_field() -> None:
     pairs = chroma.unflatten(3, (6, 2)).flip(3).flatten(3)
     assert torch.equal(from_reference(found, chroma, (8, 12)), pairs)
     assert torch.equal(there_and_back(found, chroma), chroma)
+
+
+def test_places_are_shares_of_the_reference() -> None:
+    """Oracle: closed form: first and last row and column are 0 and 1, the middle 0.5, each twice as wide as in the
+    field; in a reference of one row all are 0.5."""
+    field = torch.tensor([[[0, 2], [4, 1]], [[0, 6], [3, 6]]])[None]
+    for sides, rows in (((5, 7), [[0, 0.5], [1, 0.25]]), ((1, 7), [[0.5, 0.5], [0.5, 0.5]])):
+        back = Match(torch.zeros(1, 2, *sides, dtype=torch.int64), torch.ones(1, *sides))
+        found = places([Matches(Match(field, torch.ones(1, 2, 2)), back)], (4, 4))
+        expected = torch.tensor([rows, [[0, 1], [0.5, 1]]]).repeat_interleave(2, 1).repeat_interleave(2, 2)
+        assert torch.equal(found, expected[None])
 
 
 def test_ten_maps_of_similarity() -> None:

@@ -81,7 +81,7 @@ def test_a_map_is_the_attention_at_the_photos_size(
     Image.new("L", (1500, 750), 128).save(tmp_path / "in" / "large.png")
     Image.new("L", (41, 33), 128).save(tmp_path / "in" / "sub" / "small.png")
     assert colorize("auto", tmp_path / "in", "-o", tmp_path / "plain", "-m", "agin", "-d", "cpu").code == 0
-    object.__setattr__(loaded, "attend", attend)
+    object.__setattr__(loaded, "show", attend)
     arguments = ("-o", tmp_path / "out", "-m", "agin", "-d", "cpu", "--save-attention", tmp_path / "maps")
     assert colorize("auto", tmp_path / "in", *arguments).code == 0
     maps = {path.relative_to(tmp_path / "maps").as_posix(): path for path in (tmp_path / "maps").rglob("*.png")}

@@ -14,7 +14,7 @@ import pytest
 
 from colorcli.errors import ColorizeError
 from colorcli.items import Dot, Job, Reference
-from colorcli.media.places import LEDGER, comparison_path
+from colorcli.media.places import LEDGER, comparison_path, match_paths
 from colorcli.run.ledger import Ledger, Standing, copied_ledger, settings_key
 
 _SETTINGS = settings_key({"weights": "aa", "size": 256})
@@ -453,6 +453,31 @@ def test_an_attention_map_is_judged_as_its_result_is(job: Job, tmp_path: Path) -
     ledger = Ledger(_out(job), _SETTINGS)
     ledger.begin(mapped, ledger.look(mapped).mark)
     assert set(ledger.leftovers()) == {job.target, mapped.attention}
+    ledger.close()
+
+
+def test_pictures_of_matches_are_judged_as_their_result_is(job: Job, tmp_path: Path) -> None:
+    """Oracle: the Standing's definitions, for all of a result's files: one that is missing makes it stale, one of
+    somebody else's is named; a killed run's are among the leftovers."""
+    matched = replace(job, matches=tmp_path / "maps" / "a.jpg")
+    assert matched.matches is not None
+    paths = match_paths(matched.matches)
+    paths[0].parent.mkdir()
+    for path in paths:
+        path.write_bytes(b"map")
+    assert _look(matched) is Standing.FOREIGN and _look(job) is Standing.NEW
+    _make(matched)
+    assert _look(matched) is Standing.DONE and _look(job) is Standing.DONE
+    for path in paths:
+        path.write_bytes(b"somebody's")
+        assert _look(matched) is Standing.FOREIGN
+        path.unlink()
+        assert _look(matched) is Standing.STALE
+        path.write_bytes(b"map")
+        _make(matched)
+    ledger = Ledger(_out(job), _SETTINGS)
+    ledger.begin(matched, ledger.look(matched).mark)
+    assert set(ledger.leftovers()) == {job.target, *paths}
     ledger.close()
 
 

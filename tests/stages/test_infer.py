@@ -204,21 +204,22 @@ def test_hints_stay_with_their_photo_through_halving_and_redoing() -> None:
         assert isinstance(outcome, Colored) and outcome.photo.job.name == f"{number}.jpg"
         expected = torch.tensor([number, 10.0 * number] if number % 2 else [0.0, 0.0])
         assert torch.equal(outcome.chroma, expected[:, None, None].expand(2, 8, 16))
-        assert outcome.attention is None
+        assert outcome.shown is None
     assert len(outcomes) == 5
 
 
-def test_a_third_plane_is_the_attention() -> None:
+@pytest.mark.parametrize("further", [1, 14])
+def test_further_planes_are_shown(further: int) -> None:
     """Oracle: closed form, by photo; the chroma has two planes as ever."""
 
     def predict(lightness: Tensor) -> Tensor:
-        return torch.cat((_double(lightness), lightness / 10), dim=1)
+        return torch.cat((_double(lightness), *[lightness / 10] * further), dim=1)
 
     outcomes = list(infer(_batch(3), predict, _never, lambda _: None))
     _assert_colored(outcomes, range(3))
     for number, outcome in enumerate(outcomes):
-        assert isinstance(outcome, Colored) and outcome.attention is not None
-        assert torch.equal(outcome.attention, torch.full((8, 16), float(number)) / 10)
+        assert isinstance(outcome, Colored) and outcome.shown is not None
+        assert torch.equal(outcome.shown, torch.full((further, 8, 16), float(number)) / 10)
 
 
 def test_embeddings_go_with_their_photos() -> None:

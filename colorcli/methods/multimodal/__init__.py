@@ -20,5 +20,6 @@ SPEC = MethodSpec(
     },
     multiple=16,
     needs_reference=True,
+    matches=True,
     settings={"matches": ("on", "off")},
 )

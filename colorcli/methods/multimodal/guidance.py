@@ -46,6 +46,17 @@ def similarities(found: Sequence[Matches], size: tuple[int, int]) -> Tensor:
     return torch.cat(maps, dim=1)
 
 
+def places(found: Sequence[Matches], size: tuple[int, int]) -> Tensor:
+    """Where the finest level's matches lie in the reference: (B, 2, *size) float32, row and column, 0..1.
+
+    0 is its first and 1 its last; of a reference of one row, or column, 0.5. Places are repeated, not mixed.
+    """
+    match, into = found[0].forward, found[0].backward.field
+    last = into.new_tensor(_sides(into))[None, :, None, None] - 1
+    shares = torch.where(last > 0, match.field / last.clamp(min=1), 0.5)
+    return F.interpolate(shares, size, mode="nearest-exact")  # (B, 2, h, w) -> (B, 2, *size)
+
+
 def _warped(match: Match, into: tuple[int, int], chroma: Tensor, size: tuple[int, int]) -> Tensor:
     """Chroma by a field between smaller maps. into: rows and columns that the field points into."""
     return warp(chroma, enlarged(match.field, into, size, _sides(chroma)))

@@ -9,8 +9,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
+from colorcli.errors import UsageError
 from colorcli.methods.blocks import CHROMA_SCALE
-from colorcli.methods.multimodal.guidance import from_reference, similarities
+from colorcli.methods.multimodal.guidance import from_reference, places, similarities
 from colorcli.methods.multimodal.network import Multimodal, refuse_odd
 from colorcli.methods.multimodal.patchmatch.match import Matches
 
@@ -23,7 +24,7 @@ class Guidance:
 
     chroma: Tensor  # (B, 2, H, W) CIE ab of the reference, warped to the photo
     similarities: Tensor  # (B, 10, H, W), -1..1: T -> R of the five levels, finest first, then T -> R -> T
-    field: Tensor  # (B, 2, H / 2, W / 2) int64: row and column in the reference's finest map, of half its side
+    places: Tensor  # (B, 2, H, W): row and column of the finest level's match in the reference, 0..1
 
 
 class Predictor:
@@ -81,7 +82,7 @@ class Predictor:
         found = self.matches(lightness, z)
         chroma = self._lab(lightness, z)[:, 1:].expand(len(lightness), -1, -1, -1)
         size = (lightness.shape[2], lightness.shape[3])
-        return Guidance(from_reference(found, chroma, size), similarities(found, size), found[0].forward.field)
+        return Guidance(from_reference(found, chroma, size), similarities(found, size), places(found, size))
 
     def _lab(self, lightness: Tensor, z: Tensor) -> Tensor:
         """The references that embeddings are: (b, 3, side, side), b the number of photos or 1."""
@@ -99,9 +100,19 @@ class Predictor:
 
         Returns CIE ab, (B, 2, H, W) float32. Wrong shapes, and features that are not finite, raise ValueError.
         """
-        if self.network.matches:
-            guide = self.guidance(lightness, z)
-            chroma = self.network.paint(lightness, guide.chroma, guide.similarities)
-        else:
-            chroma = self.network.paint(lightness, None, None)
-        return chroma.float() * (CHROMA_SCALE * self.gain)
+        return self._chroma(lightness, self.guidance(lightness, z) if self.network.matches else None)
+
+    @torch.inference_mode()
+    def with_matches(self, lightness: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The chroma, and what it was guided by: `Guidance`'s three maps. Arguments as of `__call__`.
+
+        A network without matches raises UsageError.
+        """
+        if not self.network.matches:
+            raise UsageError("these weights of multimodal have no matches: they were trained with matches = off")
+        guide = self.guidance(lightness, z)
+        return self._chroma(lightness, guide), guide.chroma, guide.similarities, guide.places
+
+    def _chroma(self, lightness: Tensor, guide: Guidance | None) -> Tensor:
+        shown = (None, None) if guide is None else (guide.chroma, guide.similarities)
+        return self.network.paint(lightness, *shown).float() * (CHROMA_SCALE * self.gain)

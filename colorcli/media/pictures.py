@@ -1,0 +1,46 @@
+"""Pictures that explain a result: of the photo's shape, and there only when the result is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyvips
+
+from colorcli.items import PhotoHeader
+from colorcli.media.metadata.inscriptions import Inscriptions, keep_inscriptions, without_texts
+from colorcli.media.places import part_path, whole_files
+from colorcli.media.sources import without_paths
+from colorcli.media.unwritable import unwritable, write_failure
+
+
+def size_within(header: PhotoHeader, longest: int) -> tuple[int, int]:
+    """Width and height of the photo's shape, no larger than the photo, its long side at most `longest` pixels."""
+    scale = min(1.0, longest / max(header.width, header.height))
+    return max(1, round(header.width * scale)), max(1, round(header.height * scale))
+
+
+@contextmanager
+def whole_pictures(what: str, pictures: Mapping[Path, pyvips.Image]) -> Iterator[None]:
+    """Write each as a PNG, with its XMP if it has some.
+
+    The files appear under their names when the block ends well, so that a photo that fails there has none.
+    what: what errors call them. Errors: as of `unwritable`.
+    """
+    targets = list(pictures)
+    try:
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with whole_files(*targets) as parts:
+            for part, picture in zip(parts, pictures.values(), strict=True):
+                plain, packet = without_texts(picture)
+                plain.pngsave(os.fsencode(part), keep="none")
+                keep_inscriptions(Inscriptions(), part, "pngsave", packet)
+            yield
+    except (OSError, pyvips.Error) as error:
+        paths = map(part_path, targets)
+        told = error.strerror if isinstance(error, OSError) else write_failure(without_paths(error, *paths))
+        reason = told or "no space, or no permission"
+        raise unwritable(f"{what} {targets[0]}", targets[0], reason) from error
