@@ -109,11 +109,21 @@ def test_flat_references_and_small_photos(reference: Tensor, size: tuple[int, in
     assert chroma.shape == (1, 2, *size) and torch.isfinite(chroma).all() and float(chroma.abs().max()) <= 110
 
 
-def test_lightness_that_is_not_finite() -> None:
-    """Oracle: the contract: ValueError that says so."""
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("whose", ["photo", "reference"])
+def test_features_that_are_not_finite(whose: str, value: float) -> None:
+    """Oracle: the contract: no finite colour, nor similarity, for that photo; its neighbours' as without it (1e-4)."""
     predictor = Predictor(_tiny())
-    with pytest.raises(ValueError, match="the target features are not finite"):
-        predictor(torch.full((1, 1, 16, 16), float("nan")), predictor.embed(_random(1, 3, 20, 20)))
+    lightness, z = 100 * _random(3, 1, 32, 32), predictor.embed(_smooth(3, 48)).clone()
+    sound = predictor.with_matches(lightness[[0, 2]], z[[0, 2]])
+    if whose == "photo":
+        lightness[1, :, 5, 7] = value
+    else:
+        z[1, 11] = value
+    found = predictor.with_matches(lightness, z)
+    assert not torch.isfinite(found[0][1]).any() and torch.isnan(found[2][1]).all()
+    for given, expected in zip(found, sound, strict=True):
+        assert torch.allclose(given[[0, 2]], expected, atol=1e-4)
 
 
 def test_other_references_other_colours() -> None:

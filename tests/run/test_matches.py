@@ -17,6 +17,7 @@ from colorcli.media.places import MATCHES
 from colorcli.methods.multimodal.network import Multimodal
 
 Call = Callable[..., "object"]
+_BRIGHT = 90  # CIE L
 _TINY = {"widths": [4, 4, 8, 8, 8], "similarity": 0.5, "reference_side": 64}
 
 
@@ -53,8 +54,8 @@ def _pixels(path: Path) -> np.ndarray:
 
 def test_a_photo_of_the_reference_itself(tmp_path: Path, match: Call, put_color: Call, put_photo: Call) -> None:
     """Oracle: closed form: a photo finds itself, so that places rise from left to right and from top to bottom (their
-    ab as `place_colours` has it, within one of 32 cells on average), similarity is 0.9 on average on every map (its gray
-    is Pillow's luma, not CIE L), and the colours are the reference's own (mean of 3 ab: two pixels share a match)."""
+    ab as `place_colours` has it, within one of 32 cells on average), similarity is above 0.9 on average on every map
+    (Pillow's gray is not CIE L), and the colours are the reference's own (mean of 3 ab: two pixels share a match)."""
     put_photo(tmp_path / "chelsea.png", "chelsea", 64, 64)
     put_color(tmp_path / "colour.png", "chelsea", 64, 64)
     answer = match(
@@ -169,6 +170,30 @@ def test_it_needs_an_output_folder_and_the_help_names_who_can(
     assert answer.code == 2 and "name one with -o" in answer.err
     words = " ".join(colorize("exemplar", "--help").out.replace("│", " ").split())
     assert "(-m multimodal)" in words[words.index("--save-matches") :]
+
+
+@pytest.mark.parametrize("batch", ["1", "4"])
+def test_features_that_are_not_finite_fail_their_photo(
+    batch: str, photos: Path, tmp_path: Path, match: Call, put_color: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the contract: of five photos the one with such features fails by name in stage infer and leaves nothing,
+    the others are coloured, also those in its batch; the failure is a foreseen one."""
+    levels = Multimodal.levels
+
+    def broken(self: Multimodal, lightness: torch.Tensor) -> list[torch.Tensor]:
+        found = levels(self, lightness)
+        brightest = lightness.mean((1, 2, 3)) > _BRIGHT
+        found[1] = torch.where(brightest[:, None, None, None], torch.inf, found[1])
+        return found
+
+    monkeypatch.setattr(Multimodal, "levels", broken)
+    Image.new("L", (96, 96), 250).save(photos / "white.png")
+    how = ("--save-matches", tmp_path / "maps", "--batch", batch)
+    answer = match(photos, *how, ref=[put_color(tmp_path / "cup.jpg")], out=tmp_path / "out")
+    assert answer.code == 3 and "4 coloured, 0 done before, 1 failed" in answer.out
+    assert "white.png (reference cup.jpg): FAILED (infer): the network gave non-finite colour" in answer.err
+    assert "unexpected" not in answer.err
+    assert len(list((tmp_path / "maps").iterdir())) == 12 and not (tmp_path / "out" / "white.png").exists()
 
 
 def test_strength_leaves_the_matches(

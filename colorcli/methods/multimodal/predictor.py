@@ -13,7 +13,8 @@ from colorcli.errors import UsageError
 from colorcli.methods.blocks import CHROMA_SCALE
 from colorcli.methods.multimodal.guidance import from_reference, places, similarities
 from colorcli.methods.multimodal.network import Multimodal, refuse_odd
-from colorcli.methods.multimodal.patchmatch.match import Matches
+from colorcli.methods.multimodal.patchmatch.match import Match, Matches
+from colorcli.methods.multimodal.patchmatch.patches import measurable
 
 _CELLS = 4  # across and down, in which a photo's content is averaged
 
@@ -68,13 +69,19 @@ class Predictor:
         """PatchMatch of photos with their references on the five levels, finest first; arguments as of `__call__`.
 
         The finest has half of the photo's sides, and of the reference's square. Computed in fp32 whatever the caller's
-        precision is: a match that tips to another place is another colour.
+        precision is: a match that tips to another place is another colour. Photos whose features, or whose references',
+        are not finite or too large have no matches: their similarities are NaN, and their fields mean nothing.
         """
         refuse_odd(lightness)
         reference = self._lab(lightness, z)[:, :1]
         with torch.autocast(lightness.device.type, enabled=False):
             target, other = (self.network.levels(maps) for maps in (lightness.float(), reference))
-            return self.network.match(target, [maps.expand(len(lightness), -1, -1, -1) for maps in other])
+            other = [maps.expand(len(lightness), -1, -1, -1) for maps in other]
+            sound = torch.stack([measurable(maps) for maps in (*target, *other)]).all(0)  # (B,)
+            kept = sound[:, None, None, None]
+            target, other = ([maps.where(kept, 0.0) for maps in levels] for levels in (target, other))
+            found = self.network.match(target, other)
+        return found if bool(sound.all()) else [_without(matches, ~sound) for matches in found]
 
     @torch.inference_mode()
     def guidance(self, lightness: Tensor, z: Tensor) -> Guidance:
@@ -98,7 +105,8 @@ class Predictor:
     def __call__(self, lightness: Tensor, z: Tensor) -> Tensor:
         """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 16. z: of `embed`, (B, E), or (1, E) for all photos.
 
-        Returns CIE ab, (B, 2, H, W) float32. Wrong shapes, and features that are not finite, raise ValueError.
+        Returns CIE ab, (B, 2, H, W) float32; NaN for photos whose features, or whose references', are not finite. Wrong
+        shapes raise ValueError.
         """
         return self._chroma(lightness, self.guidance(lightness, z) if self.network.matches else None)
 
@@ -116,3 +124,11 @@ class Predictor:
     def _chroma(self, lightness: Tensor, guide: Guidance | None) -> Tensor:
         shown = (None, None) if guide is None else (guide.chroma, guide.similarities)
         return self.network.paint(lightness, *shown).float() * (CHROMA_SCALE * self.gain)
+
+
+def _without(matches: Matches, lost: Tensor) -> Matches:
+    """The matches, with similarity NaN for the photos that are `lost`, (B,) bool."""
+    nan = torch.full((), torch.nan, device=lost.device)
+    ways = (matches.forward, matches.backward)
+    there, back = (Match(way.field, torch.where(lost[:, None, None], nan, way.similarity)) for way in ways)
+    return Matches(there, back)

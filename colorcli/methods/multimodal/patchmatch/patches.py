@@ -21,11 +21,20 @@ def unit(features: Tensor, name: str) -> Tensor:
     if 0 in features.shape:
         raise ValueError(f"expected {name} features of at least one pixel and channel, got {tuple(features.shape)}")
     last = features.detach().permute(0, 2, 3, 1)  # (B, C, H, W) -> (B, H, W, C)
-    length = torch.linalg.vector_norm(last, dim=3, keepdim=True, dtype=torch.float32)
+    length = _length(last, 3)
     if not bool(torch.isfinite(length).all()):
         raise ValueError(f"the {name} features are not finite, or too large: repeat the network in fp32")
     scaled: Tensor = last / length.clamp(min=torch.finfo(torch.float32).tiny)
     return scaled.to(features.dtype).contiguous()
+
+
+def measurable(features: Tensor) -> Tensor:
+    """Which pictures have features that `unit` takes: (B, C, H, W) -> (B,) bool."""
+    return torch.isfinite(_length(features, 1)).flatten(1).all(1)
+
+
+def _length(features: Tensor, dim: int) -> Tensor:
+    return torch.linalg.vector_norm(features, dim=dim, keepdim=True, dtype=torch.float32)
 
 
 def padded(pixels: Tensor) -> Tensor:
