@@ -40,10 +40,12 @@ class Job:
     attention: Path | None = None  # a map of where the network looked, to be written as well
     matches: Path | None = None  # pictures of its matches, to be written as well: what their names begin with
     reference: Reference | None = None  # whose colours it gets; None: the method needs none, or the nearest is chosen
+    together: Path | None = None  # the comparison that it shares with the photo's other results; None: it shares none
+    shows: tuple[Job, ...] = ()  # of such a comparison, which is its target: the results' jobs
 
     def failed(self, stage: str, reason: str) -> Failure:
         """This job as a Failure."""
-        return Failure(self.name, stage, reason, self.reference)
+        return Failure(self.name, stage, reason, self.reference, self.together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +106,4 @@ class Failure:
     stage: str  # "discover", "decode", "infer", "encode"
     reason: str
     reference: Reference | None = None  # whose colours it was to have, where that is known
+    together: Path | None = None  # as of its job

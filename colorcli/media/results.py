@@ -13,21 +13,19 @@ from numpy.typing import NDArray
 
 from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
+from colorcli.media.comparison import write_comparison
 from colorcli.media.formats import Format, format_of
-from colorcli.media.lightness import lightness_of, standard_rgb
-from colorcli.media.metadata.describe import Provenance, describe_result, extend_xmp, has_resolution, listed
+from colorcli.media.lightness import lightness_of
+from colorcli.media.metadata.describe import Provenance, describe_result, has_resolution, listed
 from colorcli.media.metadata.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
 from colorcli.media.metadata.photoshop import keep_resources
 from colorcli.media.metadata.tiff_tags import add_exif, described, exif_of_tiff
 from colorcli.media.other_formats import write_other
-from colorcli.media.photos import source_bands, thumbnail
 from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
 from colorcli.media.recombination import recombine
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
 from colorcli.media.unwritable import unwritable, write_failure
 
-_COMPARE_WIDTH = 2000  # pixels, both pictures together
-_COMPARE_GAP = 8  # white pixels between them
 _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
 _LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned
 _HELD_IN_MEMORY = 100_000_000  # bytes; while a photo of more than 50 megapixels is turned, it lies on disk
@@ -40,7 +38,7 @@ class ResultOptions:
     saturation: float = 1.0  # factor on the chroma; 0 is gray
     quality: int | None = None  # 1..100 for JPEG, WebP, AVIF; None = the format's default
     provenance: Provenance | None = None  # None = say nothing in XMP
-    compare: bool = False  # also write a picture of before and after
+    compare: bool = False  # also write a picture of before and after, where a job shares none with others
 
     def __post_init__(self) -> None:
         if not 0 <= self.saturation <= 10:
@@ -85,7 +83,7 @@ def write_result(
         notes += left_out
         if options.provenance is not None and not format.metadata:
             notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
-        with whole_files(*results_of(job.target, options.compare)) as (part, *comparison):
+        with whole_files(*results_of(job.target, options.compare and job.together is None)) as (part, *comparison):
             packet = None
             if format.saver == "pngsave":
                 image, packet = without_texts(image)
@@ -94,7 +92,7 @@ def write_result(
             if exif is not None:
                 notes += _keep_exif(exif, part, format)
             if comparison:
-                _write_comparison(job.source, header, part, comparison[0], options.provenance)
+                write_comparison(comparison[0], job.source, [part], header, options.provenance)
     except VIPS_ERRORS as error:
         held = held_path(job.target)
         paths = (job.source, held, part_path(job.target), part_path(comparison_path(job.target)))
@@ -212,29 +210,3 @@ def _keep_exif(exif: bytes, written: Path, format: Format) -> list[str]:
 
 def _unreadable_exif(names: tuple[str, ...]) -> list[str]:
     return [f"EXIF tags that are damaged or too long were left out: {listed(names)}"] if names else []
-
-
-def _write_comparison(
-    source: Path, header: PhotoHeader, result: Path, part: Path, provenance: Provenance | None
-) -> None:
-    width = min(header.width, (_COMPARE_WIDTH - _COMPARE_GAP) // 2)
-    height = max(1, round(header.height * width / header.width))
-    if height > 65_500:  # JPEG's limit: a strip
-        width, height = max(1, width * 65_500 // height), 65_500
-    pictures = []
-    # Reopened: the source streams once, and the result has used that up.
-    for photo in (open_source(source, max_pixels=0), open_source(result, max_pixels=0)):
-        small = thumbnail(photo, width, height)
-        bands = source_bands(small)
-        alpha = small.extract_band(bands).cast("uchar") if small.bands > bands else None
-        rgb = standard_rgb(small.extract_band(0, n=bands))
-        rgb = rgb.colourspace("srgb").cast("uchar")
-        if alpha is not None:
-            rgb = rgb.bandjoin(alpha).flatten(background=[255, 255, 255])
-        pictures.append(rgb)
-    joined = pictures[0].join(pictures[1], "horizontal", shim=_COMPARE_GAP, background=[255, 255, 255])
-    keep = "none"
-    if provenance is not None:
-        joined, keep = joined.copy(), "xmp"
-        joined.set_type(pyvips.GValue.blob_type, "xmp-data", extend_xmp(None, provenance)[0])
-    joined.jpegsave(os.fsencode(part), Q=90, keep=keep, profile="srgb")

@@ -13,7 +13,7 @@ from tempfile import NamedTemporaryFile
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job, Reference
 from colorcli.media.formats import result_extension
-from colorcli.media.places import BESIDE, results_of
+from colorcli.media.places import BESIDE, comparison_path, results_of
 from colorcli.media.sidecars import Sidecars, folded
 
 STAGE = "discover"
@@ -55,8 +55,9 @@ def make_jobs(
     """Targets: the stem with the new extension, full names where those meet; what still meets fails by name.
 
     sources: resolved paths of files that must not be replaced, by whatever name. out: None for results beside their
-    photos, `a.colorized.jpg`. extension: None for the source's. Names that differ in case or in the form of their
-    accents meet where the file system of `out` takes them for one.
+    photos, `a.colorized.jpg`. extension: None for the source's. compare: each result has a comparison; those of one
+    photo share it, called as if there were one result. Names that differ in case or in the form of their accents meet
+    where the file system of `out` takes them for one.
     """
     wanted: list[tuple[Found, Version]] = []
     failures: list[Failure] = []
@@ -68,13 +69,24 @@ def make_jobs(
     short = [_target(found, version, out, extension, full=False) for found, version in wanted]
     full = [_target(found, version, out, extension, full=True) for found, version in wanted]
     folder = out if out is not None or not photos else photos[0].source.parent
-    key = _key({claim for target in {*short, *full} for claim in results_of(target, compare)}, folder or Path())
+    several = {found for found, count in Counter(found for found, _ in wanted).items() if compare and count > 1}
+    shared = {
+        whole: {found: comparison_path(_target(found, Version(), out, extension, full=whole)) for found in several}
+        for whole in (False, True)
+    }
+    possible = {claim for target in {*short, *full} for claim in results_of(target, compare)}
+    key = _key(possible.union(*(paths.values() for paths in shared.values())), folder or Path())
     meetings = Counter(map(key, short))
+    longer_named = {found for (found, _), target in zip(wanted, short, strict=True) if meetings[key(target)] > 1}
     files = {identity(Path(path)) for path in sources}
     jobs: list[Job] = []
     owners: dict[str, Path] = {}
+    sheets: dict[str, Found] = {}  # shared comparisons that are claimed
     for (found, version), target, longer in zip(wanted, short, full, strict=True):
-        claims = results_of(longer if meetings[key(target)] > 1 else target, compare)
+        sheet = shared[found in longer_named].get(found)
+        claims = results_of(longer if meetings[key(target)] > 1 else target, compare and sheet is None)
+        if sheet is not None and sheets.get(key(sheet)) is not found:  # its other results have not claimed it yet
+            claims = (*claims, sheet)
         taken = next((path for path in claims if key(path) in owners), None)
         replaced = next((path for path in claims if os.path.realpath(path) in sources or identity(path) in files), None)
         if taken is not None:
@@ -88,8 +100,10 @@ def make_jobs(
             failures.append(Failure(str(found.relative), STAGE, reason, version.reference))
         else:
             owners |= dict.fromkeys(map(key, claims), found.source)
-            sidecar = sidecars.of(found.source)
-            jobs.append(Job(found.source, claims[0], str(found.relative), sidecar, reference=version.reference))
+            if sheet is not None:
+                sheets[key(sheet)] = found
+            name, sidecar = str(found.relative), sidecars.of(found.source)
+            jobs.append(Job(found.source, claims[0], name, sidecar, reference=version.reference, together=sheet))
     return jobs, failures
 
 

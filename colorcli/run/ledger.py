@@ -69,7 +69,8 @@ class Ledger:
     """The ledger of one output folder. Safe to use from several threads; one process at a time holds it."""
 
     def __init__(self, out: Path, settings: str, *, compare: bool = False, file: Path | None = None) -> None:
-        """settings: from `settings_key`. compare: each result has a comparison, which is noted and judged as it is.
+        """settings: from `settings_key`. compare: each result has a comparison, which is noted and judged as it is, but
+        for one that several share: that is a job of its own.
         file: where the ledger lies, if not at LEDGER in `out`.
 
         A folder that cannot be written, or is in use, raises ColorizeError; so does every method whose note or look-up
@@ -108,18 +109,23 @@ class Ledger:
 
     def _files(self, job: Job) -> tuple[Path, ...]:
         """All that a job writes."""
+        if job.shows:
+            return (job.target,)
         attention = () if job.attention is None else (job.attention,)
         matches = () if job.matches is None else match_paths(job.matches)
-        return (*results_of(job.target, self._compare), *attention, *matches)
+        return (*results_of(job.target, self._compare and job.together is None), *attention, *matches)
 
     def look(self, job: Job) -> Look:
-        """Where a job stands, its files taken together.
+        """Where a job stands, its files taken together. A comparison that it shares counts if it is missing or foreign.
 
         Errors: OSError if the source or its sidecar cannot be read; PhotoError if nobody can tell what lies in a
         result's place.
         """
         mark = self._mark(job)
         found = [(self._standing(path, mark), path) for path in self._files(job)]
+        if job.together is not None:
+            shared = self._standing(job.together, mark)  # what else it was made from is the comparison's own affair
+            found += [(shared, job.together)] if shared in (Standing.NEW, Standing.FOREIGN) else []
         for standing, path in found:
             if standing is Standing.FOREIGN:
                 return Look(standing, mark, path)
@@ -137,13 +143,15 @@ class Ledger:
         return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
 
     def _settings_of(self, job: Job) -> str:
-        """The settings and this photo's hints and reference: others make another result of the same photo."""
+        """What decides besides the photo: the settings, its hints and its reference, or the results that are shown."""
         own: dict[str, Any] = {}
         if job.sidecar is not None or job.dots:
             own["drawing"] = None if job.sidecar is None else sha256_of(job.sidecar)
             own["dots"] = [astuple(dot) for dot in job.dots]
         if job.reference is not None:
             own["reference"] = job.reference.sha256
+        if job.shows:
+            own["shows"] = [self._settings_of(one) for one in job.shows]
         return settings_key({"settings": self._settings, **own}) if own else self._settings
 
     def _standing(self, path: Path, mark: Mark) -> Standing:

@@ -23,6 +23,7 @@ from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
 from colorcli.run.judge import Unchanged, judge
 from colorcli.run.ledger import Ledger, Ledgers, Mark
+from colorcli.run.together import Together
 from colorcli.stages.batch import Batcher
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
@@ -94,6 +95,7 @@ class LocalRun:
         self._size, self._max_pixels, self._overwrite = size, max_pixels, overwrite
         self._say, self._verbosity = say, verbosity
         self._load_exact = exact
+        self._together = Together(jobs, ledgers, options.provenance, overwrite=overwrite)
         self._marks: dict[Job, Mark] = {}  # of the photos that are on their way
         self._exact: LoadedMethod | None = None
         self._exact_lock = threading.Lock()
@@ -127,7 +129,8 @@ class LocalRun:
         try:
             for thread in threads:
                 thread.start()
-            yield from self._outcomes
+            for outcome in self._outcomes:
+                yield self._together.after(outcome)
         finally:
             self.close()
         if self._fatal is not None:

@@ -511,3 +511,33 @@ def test_references_are_skipped_and_never_replaced(tmp_path: Path) -> None:
     assert _targets(found, tmp_path / "out") == {"a.jpg": "a.jpg"}
     assert _skipped(found) == {"refs/r.jpg": "a reference"}
     assert f"would replace the photo {reference}" in _reasons(found)["b.jpg"]
+
+
+def test_results_of_one_photo_share_a_comparison(tmp_path: Path) -> None:
+    """Oracle: the contract: called as if there were one result, after the photo's full name where results meet; one
+    that would be another photo's result, or replace a photo, fails all that share it; one result has its own."""
+    root = _tree(tmp_path, "a.jpg", "a.png", "b.jpg", "c.jpg", "c.jpg.compare.jpg")
+    labels = ("x", "y")
+
+    def versions(_: PurePosixPath) -> list[Version]:
+        return [Version(Reference(Path(f"{label}.png"), label, label), label) for label in labels]
+
+    out = tmp_path / "out"
+    found = discover([str(root)], out, extension=".png", compare=True, versions=versions)
+    shared = {job.target.name: job.together and job.together.name for job in found.jobs}
+    assert shared == {
+        **dict.fromkeys(("a.jpg.x.png", "a.jpg.y.png"), "a.jpg.png.compare.jpg"),
+        **dict.fromkeys(("a.x.png", "a.y.png"), "a.png.compare.jpg"),
+        **dict.fromkeys(("b.x.png", "b.y.png"), "b.png.compare.jpg"),
+        **dict.fromkeys(("c.x.png", "c.y.png"), "c.png.compare.jpg"),
+        **dict.fromkeys(("c.jpg.compare.x.png", "c.jpg.compare.y.png"), "c.jpg.compare.png.compare.jpg"),
+    }
+    other = _tree(tmp_path / "other", "c.jpg", "c.colorized.jpg.compare.jpg")
+    found = discover([str(other)], None, compare=True, versions=versions)
+    assert {job.source.name for job in found.jobs} == {"c.colorized.jpg.compare.jpg"}
+    assert [failure.reason for failure in found.failures] == [
+        f"its comparison would replace the photo {other / 'c.colorized.jpg.compare.jpg'}; choose another output folder"
+    ] * 2
+    assert not any(job.together for job in discover([str(root)], out, versions=versions).jobs)
+    single = discover([str(root / "b.jpg")], out, compare=True, versions=lambda _: [Version()])
+    assert single.jobs[0].together is None

@@ -1,0 +1,76 @@
+"""Comparisons: a photo before and after, side by side; with its other results where it has several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyvips
+
+from colorcli.errors import PhotoError
+from colorcli.items import Job, PhotoHeader
+from colorcli.media.lightness import standard_rgb
+from colorcli.media.metadata.describe import Provenance, extend_xmp
+from colorcli.media.photos import source_bands, thumbnail
+from colorcli.media.places import part_path, whole_files
+from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason, without_paths
+from colorcli.media.unwritable import unwritable, write_failure
+
+_WIDTH = 2000  # pixels, of a row of pictures
+_GAP = 8  # white pixels between them
+_ACROSS = 6  # pictures in a row
+_LONGEST = 65_500  # pixels; JPEG's limit
+
+
+def write_shared(job: Job, provenance: Provenance | None) -> None:
+    """Write the comparison `job.target` of the results of the jobs that it shows.
+
+    Errors: PhotoError; ColorizeError where no file can be written any more, as on a full disk.
+    """
+    results = [one.target for one in job.shows]
+    try:
+        with whole_files(job.target) as (part,):
+            header = open_source(job.source, max_pixels=0).header
+            write_comparison(part, job.source, results, header, provenance)
+    except VIPS_ERRORS as error:
+        paths = (job.source, *results, part_path(job.target))
+        if failure := write_failure(without_paths(error, *paths)):
+            raise unwritable("the comparison", job.target, failure) from error
+        raise PhotoError(f"its comparison cannot be made: {plain_reason(error, *paths)}") from error
+    except OSError as error:
+        raise unwritable("the comparison", job.target, error.strerror or str(error)) from error
+
+
+def write_comparison(
+    place: Path, source: Path, results: Sequence[Path], header: PhotoHeader, provenance: Provenance | None
+) -> None:
+    """Write a JPEG of the photo and its results, in their order, up to six pictures in a row of 2000 pixels.
+
+    header: the photo's. provenance: told in its XMP, if there is one. Errors: libvips' own, PhotoError, OSError.
+    """
+    across = min(1 + len(results), _ACROSS)
+    rows = -(-(1 + len(results)) // across)
+    width = min(header.width, (_WIDTH - (across - 1) * _GAP) // across)
+    height, highest = max(1, round(header.height * width / header.width)), _LONGEST // rows - _GAP
+    if height > highest:  # a strip
+        width, height = max(1, width * highest // height), highest
+    # Reopened: a source streams once, and its result has used that up.
+    pictures = [_thumbnail(path, width, height) for path in (source, *results)]
+    joined = pyvips.Image.arrayjoin(pictures, across=across, shim=_GAP, background=[255, 255, 255])
+    keep = "none"
+    if provenance is not None:
+        joined, keep = joined.copy(), "xmp"
+        joined.set_type(pyvips.GValue.blob_type, "xmp-data", extend_xmp(None, provenance)[0])
+    joined.jpegsave(os.fsencode(place), Q=90, keep=keep, profile="srgb")
+
+
+def _thumbnail(path: Path, width: int, height: int) -> pyvips.Image:
+    """8-bit sRGB; what is transparent lies on white."""
+    small = thumbnail(open_source(path, max_pixels=0), width, height)
+    bands = source_bands(small)
+    rgb = standard_rgb(small.extract_band(0, n=bands)).colourspace("srgb").cast("uchar")
+    if small.bands > bands:
+        alpha = small.extract_band(bands).cast("uchar")
+        rgb = rgb.bandjoin(alpha).flatten(background=[255, 255, 255])
+    return rgb
