@@ -39,6 +39,7 @@ class LoadedMethod:
     show: Predict | None = None  # the same with further planes: where it looked, or its matches; None: it cannot tell
     embed: Look | None = None  # (B, 3, h, w) sRGB 0..1 -> (B, E) on the CPU, in fp32; None: it needs no reference
     content: Look | None = None  # (B, 1, H, W) CIE L -> (B, F), as `embed`: near for photos that show like things
+    there_and_back: Callable[..., Tensor | None] | None = None  # as of `MethodSpec.matches`, in fp32 on the CPU
 
 
 def build_network(spec: MethodSpec, checkpoint: Checkpoint, name: str) -> nn.Module:
@@ -104,6 +105,10 @@ def load_method(
     if spec.attention or spec.matches:
         show = showing(predictor.with_attention if spec.attention else predictor.with_matches)
 
+    def returning(*given: Tensor) -> Tensor | None:
+        back = predictor.there_and_back(*map(placed, given))
+        return None if back is None else back.cpu()
+
     size = int(_number(checkpoint, "size", spec.size, _LARGEST_SIZE, str(path)))
     return LoadedMethod(
         spec,
@@ -116,6 +121,7 @@ def load_method(
         show,
         looking(predictor.embed) if spec.needs_reference else None,
         looking(predictor.content) if spec.needs_reference else None,
+        returning if spec.matches else None,
     )
 
 

@@ -32,6 +32,7 @@ from colorcli.train.listing import is_photo
 
 SIDE = 256  # pixels, the papers' protocol
 _SELF_REFERENCE = Augmentation(turn=False)  # as training validates: section 3.2 without section 4.1's turns
+_BACK = "there and back"  # the row of T -> R -> T
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,11 @@ def protocol(spec: MethodSpec) -> str:
     """What a method is given of each photo, for the head of a table."""
     if not spec.needs_reference:
         return "automatic (lightness alone)"
-    return (
+    given = (
         "exemplar, self reference (the photo itself, warped by a thin plate spline, "
         f"noise of {_SELF_REFERENCE.noise:g} 8-bit steps, seeded by its file name)"
     )
+    return f"{given}; {_BACK}: the photo's own ab by way of its matches in the reference" if spec.matches else given
 
 
 def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: int = 0) -> tuple[list[Row], list[str]]:
@@ -89,8 +91,10 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
 
     The method's chroma takes the product's way to the photo: guided by lightness, kept inside the gamut.
     flat tint knows the truth: every pixel gets the photo's own mean ab. The reference, where one is needed, is as
-    `protocol` says. Errors: UsageError for fewer than two photos and for one that cannot be read; ColorizeError for
-    colour that is not finite.
+    `protocol` says. Of a method with matches *there and back* is the photo's own ab at the network's size, taken to the
+    places of its matches in the reference and back (T -> R -> T), joined as the method's is.
+    Errors: UsageError for fewer than two photos and for one that cannot be read; ColorizeError for colour that is not
+    finite.
     """
     side = size or method.size
     figures: dict[str, list[tuple[float, float, float]]] = {}
@@ -107,8 +111,9 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
         results = {
             "gray": lab_to_rgb(torch.cat((lightness, torch.zeros_like(tint)), dim=1)),
             "flat tint": lab_to_rgb(torch.cat((lightness, tint), dim=1)),
-            method.spec.name: join(lightness, *guide(small, _chroma(method, small, truth, name))),
         }
+        for row, chroma in _answers(method, small, truth, lab[:, 1:], name).items():
+            results[row] = join(lightness, *guide(small, chroma))
         for row, rgb in results.items():
             eight_bit = (255 * rgb).round().to(torch.uint8)
             error, likeness = mean_squared_error(truth, eight_bit), ssim(truth, eight_bit)
@@ -119,13 +124,21 @@ def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: 
     return [_row(name, values) for name, values in figures.items()], gray
 
 
-def _chroma(method: LoadedMethod, small: Tensor, truth: Tensor, name: str) -> Tensor:
-    """(1, 1, side, side) CIE L -> (1, 2, side, side) CIE ab, on the CPU. truth: (1, 3, 256, 256) uint8; its name."""
+def _answers(method: LoadedMethod, small: Tensor, truth: Tensor, chroma: Tensor, name: str) -> dict[str, Tensor]:
+    """By row CIE ab, (1, 2, side, side) on the CPU, for the photo `name`: the method's, and there and back.
+
+    small: (1, 1, side, side) CIE L. truth: (1, 3, 256, 256) uint8. chroma: its CIE ab.
+    """
     if method.embed is None:
-        return finite(method.predict(small), name)
+        return {method.spec.name: finite(method.predict(small), name)}
     seed = zlib.crc32(os.fsencode(PurePosixPath(name).name))  # not its place among the photos: --limit moves nothing
-    reference = self_reference(truth.float() / 255, torch.tensor([seed]), _SELF_REFERENCE)
-    return finite(method.predict(small, method.embed(reference)), name)
+    z = method.embed(self_reference(truth.float() / 255, torch.tensor([seed]), _SELF_REFERENCE))
+    answers = {method.spec.name: finite(method.predict(small, z), name)}
+    if method.there_and_back is not None:
+        own = F.interpolate(chroma, small.shape[2:], mode="bilinear", antialias=True)
+        back = method.there_and_back(small, z, own)
+        answers |= {} if back is None else {_BACK: finite(back, name)}
+    return answers
 
 
 def finite(chroma: Tensor, name: str) -> Tensor:

@@ -102,10 +102,10 @@ def _quality(loaded: LoadedMethod, data: Path | None, size: int, limit: int, as_
         f"{rows[0].photos} photos at {SIDE}x{SIDE}, network at {seen} px, 8-bit sRGB; "
         f"{len(gray)} gray at source left out"
     )
-    typer.echo(f"{'':<12}{'PSNR dB':>9}{'median':>9}{'pooled':>9}{'SSIM':>9}{'colourfulness':>15}")
+    typer.echo(f"{'':<15}{'PSNR dB':>9}{'median':>9}{'pooled':>9}{'SSIM':>9}{'colourfulness':>15}")
     for row in rows:
         typer.echo(
-            f"{row.name:<12}{row.psnr:>9.3f}{row.psnr_median:>9.3f}{row.psnr_pooled:>9.3f}{row.ssim:>9.4f}{row.colourfulness:>15.2f}"
+            f"{row.name:<15}{row.psnr:>9.3f}{row.psnr_median:>9.3f}{row.psnr_pooled:>9.3f}{row.ssim:>9.4f}{row.colourfulness:>15.2f}"
         )
 
 

@@ -53,7 +53,9 @@ class MethodSpec:
     # Of one with a reference: the predictor has `with_matches`, (lightness, embeddings) -> (chroma; the references'
     # chroma brought to the photo, (B, 2, H, W) CIE ab; how alike a place and its match are on each of N levels, finest
     # first, to the reference and then there and back, (B, 2 N, H, W), -1..1; where the match lies in the reference,
-    # (B, 2, H, W), row and column, 0..1 from its first to its last).
+    # (B, 2, H, W), row and column, 0..1 from its first to its last). Its `there_and_back`, (lightness, embeddings, the
+    # photo's own chroma), takes that to the reference's places and back, (B, 2, H, W); None for weights without
+    # matches.
     matches: bool = False
     published: Mapping[str, Any] | None = None  # network settings of the published checkpoint, where it can be imported
     translate: str = (

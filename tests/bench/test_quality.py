@@ -19,11 +19,13 @@ from torch import Tensor
 
 from colorcli import __version__
 from colorcli.bench.quality import measure, photographs
+from colorcli.checkpoints.load import write_checkpoint
 from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.loader import LoadedMethod
 from colorcli.media.places import sha256_of
 from colorcli.methods.color2embed.augment import Augmentation, self_reference
+from colorcli.methods.multimodal.network import Multimodal
 from colorcli.methods.registry import METHODS
 
 
@@ -219,3 +221,56 @@ def test_the_size_must_fit_the_method(colorize: Callable[..., Any], exemplar_wei
     """Oracle: color2embed's sides are multiples of 16: 24 is exit 2 with that number, not the network's ValueError."""
     answer = colorize("bench", "-m", "color2embed", "--weights", exemplar_weights, "--size", "24")
     assert answer.code == 2 and "multiple of 16" in answer.err
+
+
+def _matching(back: Callable[..., Tensor | None]) -> LoadedMethod:
+    """Multimodal without colour, whose photos' own colour comes back as `back` has it."""
+    return LoadedMethod(
+        METHODS["multimodal"],
+        lambda lightness, _: _no_colour(lightness),
+        torch.device("cpu"),
+        torch.float32,
+        "0" * 64,
+        256,
+        {},
+        embed=lambda reference: reference.flatten(1),
+        there_and_back=back,
+    )
+
+
+def test_there_and_back_is_the_photos_own_colour(folder: Path) -> None:
+    """Oracle: closed forms: colour that comes back as it went scores far above flat tint (by 3 dB), colour that does
+    not come back as gray (0.01 dB); it is given the photo's own L and ab at the network's size (1e-4)."""
+    given: list[tuple[Tensor, Tensor]] = []
+
+    def home(lightness: Tensor, _: Tensor, chroma: Tensor) -> Tensor:
+        given.append((lightness, chroma))
+        return chroma
+
+    by_name = {row.name: row for row in measure(_matching(home), folder)[0]}
+    assert list(by_name) == ["gray", "flat tint", "multimodal", "there and back", "the truth"]
+    assert by_name["there and back"].psnr > by_name["flat tint"].psnr + 3
+    lab = rgb_to_lab(next(photographs(folder))[1].float() / 255)
+    assert torch.allclose(torch.cat(given[0], dim=1), lab, atol=1e-4)
+    by_name = {row.name: row for row in measure(_matching(lambda *given: 0 * given[2]), folder)[0]}
+    assert by_name["there and back"].psnr == pytest.approx(by_name["gray"].psnr, abs=0.01)
+
+
+@pytest.mark.parametrize("matches", ["on", "off"])
+def test_a_row_with_and_without_matches(
+    matches: str, folder: Path, tmp_path: Path, colorize: Callable[..., Any]
+) -> None:
+    """Oracle: the contract, from a weights file: the row of T -> R -> T is there where the weights have matches, and
+    the protocol names it; random features of a photo find its own warped copy well enough to beat gray."""
+    torch.manual_seed(0)
+    settings = {"widths": [4, 4, 8, 8, 8], "similarity": 0.5, "reference_side": 64, "matches": matches}
+    path = tmp_path / "weights" / "w.safetensors"
+    path.parent.mkdir()
+    write_checkpoint(path, Multimodal(**settings), {"method": "multimodal", "network": settings, "size": 64})
+    answer = colorize("bench", "-m", "multimodal", "--weights", path, "-d", "cpu", "--json", "--data", folder)
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    assert "self reference" in told["protocol"] and "there and back" in told["protocol"]
+    rows = {row["name"]: row["psnr"] for row in told["rows"]}
+    assert ("there and back" in rows) is (matches == "on") and "multimodal" in rows
+    assert rows.get("there and back", torch.inf) > rows["gray"] + 1

@@ -146,6 +146,7 @@ class TestEveryVariant:
         similarities of as many levels there as back, -1..1, and places 0..1, all float32 of the photo's size; without
         the fact there is no such call; no spec promises both kinds of planes."""
         assert hasattr(case.predictor, "with_matches") is case.spec.matches
+        assert hasattr(case.predictor, "there_and_back") is case.spec.matches
         assert not (case.spec.matches and case.spec.attention)
         if not case.spec.matches:
             return
@@ -157,6 +158,8 @@ class TestEveryVariant:
         assert len(alike[0]) % 2 == 0 and float(alike.abs().max()) <= 1 + 1e-4
         assert 0 <= float(places.min()) < float(places.max()) <= 1
         assert 0 < float(brought.abs().max()) <= 128
+        back = case.predictor.there_and_back(lightness, z, brought)
+        assert back.shape == brought.shape and float(back.abs().max()) <= float(brought.abs().max())
 
     def test_references_are_looked_at_where_the_spec_says_so(self, case: Case) -> None:
         """Oracle: MethodSpec's comment: embeddings of references of any size, and what a lightness shows as a vector of

@@ -89,6 +89,18 @@ def test_a_reference_that_is_the_photo_gives_its_own_colours() -> None:
     assert torch.allclose(guide.similarities, torch.ones(1, 10, 64, 64), atol=1e-4)
 
 
+def test_own_colour_comes_back() -> None:
+    """Oracle: by a reference that is the photo every place comes back to itself, but for the two pixels that a feature
+    stands for: mean of 1 ab on a smooth picture; without matches there is no way."""
+    rgb = _smooth(1, 64)
+    lab = rgb_to_lab(rgb)
+    predictor = Predictor(_tiny(reference_side=64, similarity=0.5))
+    back = predictor.there_and_back(lab[:, :1], predictor.embed(rgb), lab[:, 1:])
+    assert back is not None and float((back - lab[:, 1:]).abs().mean()) < 1
+    off = Predictor(_tiny(matches="off"))
+    assert off.there_and_back(lab[:, :1], off.embed(rgb), lab[:, 1:]) is None
+
+
 @pytest.mark.parametrize(("height", "width"), [(48, 48), (7, 400), (300, 20), (1, 1)])
 def test_references_of_any_size(height: int, width: int) -> None:
     """Oracle: torchvision's antialiased bilinear resize to the network's square, then Lab, as a row; 1e-3."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import UsageError
 from colorcli.methods.blocks import CHROMA_SCALE
-from colorcli.methods.multimodal.guidance import from_reference, places, similarities
+from colorcli.methods.multimodal.guidance import from_reference, places, similarities, there_and_back
 from colorcli.methods.multimodal.network import Multimodal, refuse_odd
 from colorcli.methods.multimodal.patchmatch.match import Match, Matches
 from colorcli.methods.multimodal.patchmatch.patches import measurable
@@ -120,6 +120,14 @@ class Predictor:
             raise UsageError("these weights of multimodal have no matches: they were trained with matches = off")
         guide = self.guidance(lightness, z)
         return self._chroma(lightness, guide), guide.chroma, guide.similarities, guide.places
+
+    @torch.inference_mode()
+    def there_and_back(self, lightness: Tensor, z: Tensor, chroma: Tensor) -> Tensor | None:
+        """The photos' own chroma, (B, 2, H, W) CIE ab, after a way through their references' places (T -> R -> T).
+
+        Other arguments as of `__call__`. None of a network without matches.
+        """
+        return there_and_back(self.matches(lightness, z), chroma) if self.network.matches else None
 
     def _chroma(self, lightness: Tensor, guide: Guidance | None) -> Tensor:
         shown = (None, None) if guide is None else (guide.chroma, guide.similarities)

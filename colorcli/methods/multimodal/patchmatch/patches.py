@@ -34,7 +34,9 @@ def measurable(features: Tensor) -> Tensor:
 
 
 def _length(features: Tensor, dim: int) -> Tensor:
-    return torch.linalg.vector_norm(features, dim=dim, keepdim=True, dtype=torch.float32)
+    """Of each pixel: the features' length in fp32, with their dimension kept as 1."""
+    length: Tensor = torch.linalg.vector_norm(features, dim=dim, keepdim=True, dtype=torch.float32)
+    return length
 
 
 def padded(pixels: Tensor) -> Tensor:
