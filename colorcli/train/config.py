@@ -42,6 +42,8 @@ class TrainConfig:
     weight_decay: float = 1e-4  # of "adamw"; "adam" has none, whatever stands here
     enlarge: float = 1.0  # how many times a photo may be enlarged where it is smaller than a stage's crops
     smallest_crop: float = 0.75  # share of a photo's side that a crop covers at least
+    turn: float = 0.0  # degrees; crops are turned by up to this either way, what comes from outside is mirrored
+    shear: float = 0.0  # degrees; rows and columns of crops are slanted by up to this either way
     clip: float = 1.0  # largest norm of the gradient; 0: not clipped
     ema: float = 0.999  # decay of the averaged weights that are validated and exported; 0: none
     freeze_norm: bool = False  # keep the batch norm statistics of `init`
@@ -84,6 +86,9 @@ class TrainConfig:
             raise UsageError(f"enlarge must be 1 or more, not {self.enlarge}")
         if not 0 < self.smallest_crop <= 1:
             raise UsageError(f"smallest_crop must be above 0 and at most 1, not {self.smallest_crop}")
+        for name, largest in (("turn", 180), ("shear", 30)):
+            if not 0 <= getattr(self, name) <= largest:
+                raise UsageError(f"{name} must be from 0 to {largest} degrees, not {getattr(self, name)}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema must be in [0, 1), not {self.ema}")
         if not 0 < self.rate < math.inf:

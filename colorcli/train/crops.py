@@ -12,6 +12,7 @@ from torch import Tensor
 
 from colorcli.errors import UsageError
 from colorcli.train.data import SMALLEST_CROP, Example
+from colorcli.train.lean import STRAIGHT, Lean, leaned
 
 _SEEDS = 2**31
 
@@ -56,16 +57,18 @@ class Crops:
         *,
         enlarge: float = 1.0,
         smallest: float = SMALLEST_CROP,
+        lean: Lean = STRAIGHT,
     ) -> None:
         """kind: `Objective.data`. For "unpaired" the colour domain is the pictures without `Example.gray`, the gray
         domain those with it and those with `Example.grayed`, to be seen in gray, in an order of its own; where none has
         either, all pictures. enlarge: how many times a picture may be enlarged to give a crop of the size asked for.
-        smallest: share of a picture's side that a crop covers at least.
+        smallest: share of a picture's side that a crop covers at least. lean: how far crops are turned and slanted; a
+        mask leans as its picture does, a reference on its own.
 
         Errors: UsageError where all are of the gray domain."""
         self._pictures = pictures
         self._kind = kind
-        self._enlarge, self._smallest = enlarge, smallest
+        self._enlarge, self._smallest, self._lean = enlarge, smallest, lean
         self._generator = torch.Generator().manual_seed(seed)
         self._members: dict[str, list[int]] = {"rgb": list(range(len(pictures)))}
         if kind == "unpaired":
@@ -173,7 +176,7 @@ class Crops:
         top, left = int(y * (height - rows + 1)), int(x * (width - columns + 1))
         region = picture[:, top : top + rows, left : left + columns].float() / 255
         crop = F.interpolate(region[None], (size, size), mode="bilinear", antialias=True)[0]  # (c, r, c) -> (c, s, s)
-        return crop.flip(2) if flip < 0.5 else crop
+        return leaned(crop.flip(2) if flip < 0.5 else crop, self._lean, draw.seed)
 
     def _reference(self, draw: _Draw, size: int) -> Tensor:
         """A crop of another picture, of the same label where there is one large enough; all follows from the seed."""
@@ -188,7 +191,8 @@ class Crops:
                 chosen = other
                 break
         region = tuple(torch.rand(5, generator=generator).tolist())
-        return self._crop(self._pictures[chosen].rgb, _Draw(chosen, region, draw.seed), size)
+        seed = int(torch.randint(_SEEDS, (1,), generator=generator))
+        return self._crop(self._pictures[chosen].rgb, _Draw(chosen, region, seed), size)
 
     def _mask(self, draw: _Draw, size: int) -> Tensor:
         mask = self._pictures[draw.picture].mask

@@ -25,6 +25,7 @@ from colorcli.train.config import Stage, TrainConfig
 from colorcli.train.crops import Crops
 from colorcli.train.data import Photos
 from colorcli.train.distributed import Team
+from colorcli.train.lean import Lean
 from colorcli.train.log import append, keep_until
 from colorcli.train.pixels import fits_on
 from colorcli.train.signals import noted
@@ -73,7 +74,10 @@ class Run:
 
     def _stream(self, seed: int) -> Crops:
         config = self.config
-        return Crops(self.photos.train, seed, self.kind, enlarge=config.enlarge, smallest=config.smallest_crop)
+        lean = Lean(config.turn, config.shear)
+        return Crops(
+            self.photos.train, seed, self.kind, enlarge=config.enlarge, smallest=config.smallest_crop, lean=lean
+        )
 
     def _check_stages(self) -> None:
         """Every stage has pictures that are large enough for it, told now and not when it is reached."""
