@@ -83,7 +83,7 @@ def protocol(spec: MethodSpec) -> str:
         "exemplar, self reference (the photo itself, warped by a thin plate spline, "
         f"noise of {_SELF_REFERENCE.noise:g} 8-bit steps, seeded by its file name)"
     )
-    return f"{given}; {_BACK}: the photo's own ab by way of its matches in the reference" if spec.matches else given
+    return f"{given}; {_BACK}, of weights with matches: the photo's own ab by way of them" if spec.matches else given
 
 
 def measure(method: LoadedMethod, folder: Path | None, *, size: int = 0, limit: int = 0) -> tuple[list[Row], list[str]]:

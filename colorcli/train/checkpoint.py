@@ -27,6 +27,9 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         raise ColorizeError(f"cannot write the checkpoint {path}: {error}; the earlier one is intact") from error
 
 
+_YOUNGER = {"turn": "0.0", "shear": "0.0"}  # settings that states of earlier versions lack, and what they had
+
+
 def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Read a run's state for a resume.
 
@@ -43,6 +46,7 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     found = state.get("identity") if isinstance(state, dict) else None
     if not isinstance(found, dict):
         raise ColorizeError(f"{path} is not a checkpoint of `colorize train`; weights are started from with --init")
+    found = {**_YOUNGER, **found}
     for key, wanted in identity.items():
         if found.get(key) != wanted:
             raise ColorizeError(f"{path} is of {key} = {found.get(key)}; this run has {wanted}")

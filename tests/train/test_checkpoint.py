@@ -130,3 +130,11 @@ def test_recalibrate_norm() -> None:
     assert norm_statistics_are_finite(network)
     assert (first.momentum, second.momentum, network.training) == (0.1, 0.3, False)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), parameters, strict=True))
+
+
+def test_settings_that_are_younger_than_a_state(tmp_path: Path) -> None:
+    """Oracle: the contract: a state without them is one of straight crops: it goes on as that, and as no other."""
+    save_state(tmp_path / "state.pt", {"identity": IDENTITY})
+    assert load_state(tmp_path / "state.pt", {**IDENTITY, "turn": "0.0", "shear": "0.0"})["identity"] == IDENTITY
+    with pytest.raises(ColorizeError, match=r"of turn = 0\.0; this run has 15\.0"):
+        load_state(tmp_path / "state.pt", {**IDENTITY, "turn": "15.0"})
