@@ -85,7 +85,7 @@ def exemplar(
 
     request = Request(
         method=method,
-        weights=weights,
+        weights=tuple(weights or ()),
         device=device,
         precision=precision,
         size=size,

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class Predict(Protocol):
     """What a method is asked for a batch of photos."""
 
-    def __call__(self, lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
-        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. given, where the method takes hints:
-        (B, 3, H, W), CIE ab and a mask that is 1 where there is a hint, all 0 elsewhere; where it needs a reference:
-        the embeddings of the photos' references, (B, E). Returns CIE ab, (B, 2, H, W) float32; with a third plane
+    def __call__(self, lightness: Tensor, /, *given: Tensor | None) -> Tensor:
+        """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. given, in this order, as far as the
+        method takes them: the embeddings of the photos' references, (B, E); hints, (B, 3, H, W), CIE ab and a mask that
+        is 1 where there is a hint, all 0 elsewhere, or None. Returns CIE ab, (B, 2, H, W) float32; with a third plane
         where it was asked for its attention too, 0..1.
         """
 
@@ -34,8 +34,10 @@ class MethodSpec:
     paper: str
     year: int
     licence: str  # of our implementation and our weights
-    network: str  # "module:build", build(**settings) -> nn.Module
-    predictor: str  # "module:Predictor", Predictor(network, gain), a `Predict`: lightness -> chroma
+    network: str  # "module:build", build(**settings) -> nn.Module; "" where the networks are those of `parts`
+    # "module:Predictor", Predictor(network, gain), a `Predict`: lightness -> chroma. Of a method of several networks
+    # Predictor(*networks, gain), in the order of `parts`. `choices` are further arguments, by their names.
+    predictor: str
     objective: (
         str  # "module:Objective", Objective(network, settings), what training minimises; "" if it cannot be trained
     )
@@ -54,6 +56,8 @@ class MethodSpec:
         ""  # "module:function", (a published file's content, its name) -> tensors by our names; "": they are so
     )
     settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further network settings and their choices
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a person may choose; the default first
+    parts: tuple[str, ...] = ()  # METHOD-PART of each of several networks; the last gives the chroma: its gain and size
 
     def load(self, role: str) -> Callable[..., Any]:
         """Import `network`, `predictor`, `objective` or `translate`; UsageError where the method has none."""

@@ -36,7 +36,7 @@ class Request:
     """What a person asked for, besides the files; the defaults are the commands'."""
 
     method: str
-    weights: Path | None = None  # None: the shipped ones
+    weights: tuple[Path, ...] = ()  # (): the shipped ones
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     precision: str = "auto"  # "auto", "fp32", "bf16", "fp16"
     size: int = 0  # side of the network's input, pixels; 0: as the weights were trained
@@ -108,7 +108,7 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         own = load_method(spec.name, weights=request.weights, device=device, dtype=precision)
         if request.strength is None or not request.blends:
             return own
-        return blended(own, load_method(_AUTOMATIC, weights=None, device=device, dtype=precision), request.strength)
+        return blended(own, load_method(_AUTOMATIC, weights=(), device=device, dtype=precision), request.strength)
 
     method = load(dtype)
     if request.attention is not None and method.attend is not None:
@@ -145,11 +145,12 @@ def _prepare(request: Request, say: Say) -> _Prepared:
 
 def _refuse_unable(spec: MethodSpec, request: Request) -> None:
     """UsageError for what the method cannot do, naming those that can."""
+    like = [other for other in METHODS if other.needs_reference is spec.needs_reference]  # of the same command
     if request.hints and not spec.takes_hints:
-        able = ", ".join(other.name for other in METHODS if other.takes_hints)
+        able = ", ".join(other.name for other in like if other.takes_hints)
         raise UsageError(f"{spec.name} takes no hints; choose -m {able}, or leave out --hint")
     if request.attention is not None and not spec.attention:
-        able = ", ".join(other.name for other in METHODS if other.attention)
+        able = ", ".join(other.name for other in like if other.attention)
         raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
 
 

@@ -43,7 +43,7 @@ def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tens
 
     A function of its own: an exception that is being handled keeps the failed attempt's tensors in memory.
     """
-    given = [maps for maps in (batch.hints, batch.embeddings) if maps is not None]
+    given = [maps for maps in (batch.embeddings, batch.hints) if maps is not None]
     try:
         chroma = predict(batch.lightness, *given).cpu()
         redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 or 3, h, w) -> (B,)

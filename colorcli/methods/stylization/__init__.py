@@ -1,7 +1,7 @@
 """Stylization-based colorization: a reference's feature statistics, then colour that spreads from samples (exemplar).
 
 Two networks, each with weights of its own. The transfer sub-net alone is a photorealistic stylization; the
-colorization sub-net alone is an automatic method that takes hints.
+colorization sub-net alone is an automatic method that takes hints; `SPEC` is both together.
 """
 
 from colorcli.methods.spec import MethodSpec
@@ -38,4 +38,22 @@ COLORIZATION = MethodSpec(
         "compact": {"widths": (32, 64, 120, 240), "growth": 16},
     },
     takes_hints=True,
+)
+
+SPEC = MethodSpec(
+    name="stylization",
+    title="Stylization",
+    task="exemplar",
+    paper=_PAPER,
+    year=2020,
+    licence="MIT",
+    network="",
+    predictor="colorcli.methods.stylization.predictor:Predictor",
+    objective="",
+    variants={"paper": {}, "compact": {}},
+    half=False,  # samples of a few pixels pass rounding on enlarged: not before trained weights were measured
+    needs_reference=True,
+    takes_hints=True,
+    choices={"transform": ("adain", "wct")},
+    parts=(TRANSFER.name, COLORIZATION.name),
 )
