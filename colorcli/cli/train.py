@@ -27,7 +27,7 @@ def train(
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option("--part", help="Which network of a method of several: stylization's transfer or colorization."),
+        typer.Option("--part", help="Which of a method's networks, where it has several; each is trained alone."),
     ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder.")] = Path("runs/latest"),
     recipe: Annotated[

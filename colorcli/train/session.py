@@ -111,11 +111,10 @@ def find_spec(name: str) -> MethodSpec:
         if name in registry:
             spec = registry[name]
             if spec.parts:
-                raise UsageError(
-                    f"{name} has several networks, trained one by one: say --part {' or --part '.join(short_names(spec))}"
-                )
+                parts = " or --part ".join(short_names(spec))
+                raise UsageError(f"{name} has several networks, each trained alone: say --part {parts}")
             return spec
-    there = ", ".join(spec.name for registry in registries for spec in registry)
+    there = ", ".join(spec.name for registry in registries for spec in registry if not spec.parts)
     raise UsageError(f"nothing to train is called {name!r}; there are: {there}")
 
 
