@@ -136,7 +136,7 @@ def test_memory_is_counted_in_bytes_and_not_from_the_parent() -> None:
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
     """Oracle: the last line of the child's own error: the name of the file that is not there."""
     with pytest.raises(ColorizeError, match=r"gone\.safetensors"):
-        peak_memory("smsanet", tmp_path / "gone.safetensors", "fp32", 64, 1)
+        peak_memory("smsanet", [tmp_path / "gone.safetensors"], "fp32", 64, 1)
 
 
 @pytest.mark.usefixtures("few_rounds")

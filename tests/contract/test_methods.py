@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.methods.objective import Objective
-from colorcli.methods.registry import METHODS
+from colorcli.methods.registry import METHODS, networks_of
 from colorcli.methods.spec import MethodSpec
 
 COMPACT_PARAMETERS = 8_000_000  # at inference: under 16 MiB in fp16
@@ -33,7 +33,7 @@ class Case:
 
     spec: MethodSpec
     variant: str
-    network: nn.Module
+    network: nn.Module  # of a method of several parts a list of theirs
     predictor: Any
 
     def lightness(self, batch: int, rows: int, columns: int, seed: int = 0) -> Tensor:
@@ -59,8 +59,9 @@ class Case:
 def _build(name: str, variant: str, **settings: Any) -> Case:
     torch.manual_seed(0)
     spec = METHODS[name]
-    network = spec.load("network")(**{**spec.variants[variant], **settings}).eval()
-    return Case(spec, variant, network, spec.load("predictor")(network))
+    networks = [part.load("network")(**{**part.variants[variant], **settings}).eval() for part in networks_of(name)]
+    network = nn.ModuleList(networks).eval() if spec.parts else networks[0]
+    return Case(spec, variant, network, spec.load("predictor")(*networks))
 
 
 @pytest.fixture(scope="class", params=VARIANTS, ids="-".join)
@@ -123,9 +124,10 @@ class TestEveryVariant:
         lightness = case.lightness(2, 2, 3)
         plain = case.predict(lightness)
         hints = torch.zeros(2, 3, *lightness.shape[2:])
-        assert torch.equal(case.predictor(lightness, hints), plain)
+        given = (case.embedding,) if case.spec.needs_reference else ()
+        assert torch.equal(case.predictor(lightness, *given, hints), plain)
         hints[0, :, 4:9, 4:9] = torch.tensor([60.0, -40.0, 1.0])[:, None, None]
-        hinted = case.predictor(lightness, hints)
+        hinted = case.predictor(lightness, *given, hints)
         assert hinted.shape == plain.shape and float((hinted[0] - plain[0]).abs().max()) > 0.01
         assert torch.allclose(hinted[1], plain[1], atol=0.01, rtol=0)
 
@@ -171,8 +173,9 @@ class TestEveryVariant:
         assert float((rough - exact).abs().max()) < 0.1 * float(exact.abs().max())
 
     def test_compact_is_small(self, case: Case) -> None:
-        """Oracle: methods.md's ceiling for what ships, 8 M parameters; and paper is the larger one."""
-        count = sum(parameter.numel() for parameter in case.network.parameters())
+        """Oracle: methods.md's ceiling for a file that ships, 8 M parameters; and paper has one that is larger."""
+        networks = case.network if case.spec.parts else [case.network]
+        count = max(sum(parameter.numel() for parameter in network.parameters()) for network in networks)
         assert (count <= COMPACT_PARAMETERS) == (case.variant == "compact")
 
     def test_the_spec_is_filled_in(self, case: Case) -> None:
@@ -182,6 +185,7 @@ class TestEveryVariant:
         assert {"paper", "compact"} <= set(spec.variants)
         assert spec.size % spec.multiple == 0
         assert all((spec.title, spec.paper, spec.licence, 2000 < spec.year < 2100))
+        assert all(len(choices) > 1 for choices in spec.choices.values())
         if spec.objective:
             objective = spec.load("objective")(case.network, {})
             assert isinstance(objective, Objective)
