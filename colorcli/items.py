@@ -38,7 +38,10 @@ class Job:
     sidecar: Path | None = None  # a drawing of colour hints, to be read as well
     dots: tuple[Dot, ...] = ()  # further hints
     attention: Path | None = None  # a map of where the network looked, to be written as well
+    stages: Path | None = None  # a picture of the steps to its colour, to be written as well
     reference: Reference | None = None  # whose colours it gets; None: the method needs none, or the nearest is chosen
+    sample: int = 0  # which of several results of one photo and one reference
+    seed: int | None = None  # of what is drawn for it; None: the method draws nothing
 
     def failed(self, stage: str, reason: str) -> Failure:
         """This job as a Failure."""
@@ -76,6 +79,7 @@ class Batch:
     lightness: Tensor  # (B, 1, h, w) float32, CIE L 0..100
     hints: Tensor | None = None  # (B, 3, h, w) as in Photo, zeros for a photo without; None: no photo has any
     embeddings: Tensor | None = None  # (B, E) as in Photo; None: no photo has one
+    seeds: Tensor | None = None  # (B,) int64, of the photos' jobs; None: no job has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Colored:
     photo: Photo
     chroma: Tensor  # (2, h, w) float32, CIE ab
     attention: Tensor | None = None  # (h, w) float32, where the network looked, 0..1; None: nobody asked
+    stages: Tensor | None = None  # (S, 2, h, w) float32, CIE ab of the steps to the chroma; None: nobody asked
 
 
 @dataclass(frozen=True, slots=True)

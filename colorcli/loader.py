@@ -39,6 +39,7 @@ class LoadedMethod:
     attend: Predict | None = None  # the same with a third plane, where the network looked; None: it cannot tell
     embed: Look | None = None  # (B, 3, h, w) sRGB 0..1 -> (B, E) on the CPU, in fp32; None: it needs no reference
     content: Look | None = None  # (B, 1, H, W) CIE L -> (B, F), as `embed`: near for photos that show like things
+    show: Predict | None = None  # `predict` with two more planes for each of its stages; None: it has none
 
 
 def build_network(spec: MethodSpec, checkpoint: Checkpoint, name: str) -> nn.Module:
@@ -144,6 +145,9 @@ def load_method(
     def with_attention(*given: Tensor) -> Tensor:
         return torch.cat(predictor.with_attention(*given), dim=1)  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)
 
+    def with_stages(*given: Tensor) -> Tensor:
+        return torch.cat(predictor.with_stages(*given), dim=1)  # (B, 2, H, W), (B, 2 S, H, W) -> (B, 2 + 2 S, H, W)
+
     size = int(_number(last.checkpoint, "size", spec.size, _LARGEST_SIZE, str(last.path)))
     return LoadedMethod(
         spec,
@@ -156,6 +160,7 @@ def load_method(
         asking(with_attention) if spec.attention else None,
         looking(predictor.embed) if spec.needs_reference else None,
         looking(predictor.content) if spec.needs_reference else None,
+        asking(with_stages) if spec.stages else None,
     )
 
 
@@ -165,10 +170,16 @@ def blended(method: LoadedMethod, automatic: LoadedMethod, strength: float) -> L
     Both see the photo at the size that `method` is given it. Its `sha256` names both weights.
     """
 
-    def predict(lightness: Tensor, /, *given: Tensor | None) -> Tensor:
-        return strength * method.predict(lightness, *given) + (1 - strength) * automatic.predict(lightness)
+    def mixed(ask: Predict) -> Predict:
+        def answer(lightness: Tensor, /, *given: Tensor | None) -> Tensor:
+            own = ask(lightness, *given)
+            chroma = strength * own[:, :2] + (1 - strength) * automatic.predict(lightness)
+            return torch.cat((chroma, own[:, 2:]), dim=1)  # what goes with the chroma is the method's own
 
-    return replace(method, predict=predict, sha256=f"{method.sha256}, {automatic.sha256}")
+        return answer
+
+    show = None if method.show is None else mixed(method.show)
+    return replace(method, predict=mixed(method.predict), show=show, sha256=f"{method.sha256}, {automatic.sha256}")
 
 
 def import_published(method: str, source: Path, target: Path, licence: str, *, overwrite: bool = False) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from colorcli.media.places import ATTENTION, BESIDE, BESIDE_LEDGER, COMPARISON, HINTS
+from colorcli.media.places import ATTENTION, BESIDE, BESIDE_LEDGER, COMPARISON, HINTS, STAGES
 
-_KINDS = {HINTS: "colour hints, not a photo", ATTENTION: "an attention map, not a photo"}  # by ending
+_KINDS = {  # by ending
+    HINTS: "colour hints, not a photo",
+    ATTENTION: "an attention map, not a photo",
+    STAGES: "the stages of a result, not a photo",
+}
 
 
 def kind_beside_photos(path: Path) -> str | None:

@@ -13,6 +13,7 @@ BESIDE_LEDGER = LEDGER.with_name("beside.sqlite3")  # below a folder that holds 
 BESIDE = ".colorized"  # how the stem of a result ends that lies beside its photo
 HINTS = ".hints.png"  # how the name of a photo's sidecar with colour hints ends
 ATTENTION = ".attention.png"  # how the name of a map of where the network looked ends
+STAGES = ".stages.png"  # how the name of a picture of the steps to a result's colour ends
 COMPARISON = ".compare.jpg"  # how the name of a before/after picture ends
 _LONGEST_NAME = 255  # bytes; what file systems take
 
@@ -36,6 +37,11 @@ def comparison_path(target: Path) -> Path:
 def attention_path(target: Path) -> Path:
     """Where the attention map of a result lies, were it in the result's folder: `a.jpg.attention.png`."""
     return _named_after(target, ATTENTION)
+
+
+def stages_path(target: Path) -> Path:
+    """Where the picture of a result's stages lies, were it in the result's folder: `a.jpg.stages.png`."""
+    return _named_after(target, STAGES)
 
 
 def hints_path(photo: Path) -> Path:

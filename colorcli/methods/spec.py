@@ -19,8 +19,9 @@ class Predict(Protocol):
     def __call__(self, lightness: Tensor, /, *given: Tensor | None) -> Tensor:
         """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. given, in this order, as far as the
         method takes them: the embeddings of the photos' references, (B, E); hints, (B, 3, H, W), CIE ab and a mask that
-        is 1 where there is a hint, all 0 elsewhere, or None. Returns CIE ab, (B, 2, H, W) float32; with a third plane
-        where it was asked for its attention too, 0..1.
+        is 1 where there is a hint, all 0 elsewhere, or None; seeds, (B,) int64, or None. Returns CIE ab, (B, 2, H, W)
+        float32; with a third plane where it was asked for its attention too, 0..1; with two further planes, CIE ab, for
+        each of its stages where it was asked for these.
         """
 
 
@@ -50,6 +51,10 @@ class MethodSpec:
     # size -> (B, E) float32. Its `content`, lightness -> (B, F), of length 1, is near for photos that show like things.
     needs_reference: bool = False
     takes_hints: bool = False  # the predictor is also called with hints
+    draws: bool = False  # the predictor is also called with seeds: a photo's result is drawn by its seed alone
+    # Names of the steps that a person may look at: the predictor has `with_stages`, called as it is itself, which gives
+    # (chroma, each step's chroma (B, 2 S, H, W)).
+    stages: tuple[str, ...] = ()
     attention: bool = False  # the predictor has `with_attention`: (lightness) -> (chroma, where the network looked)
     published: Mapping[str, Any] | None = None  # network settings of the published checkpoint, where it can be imported
     translate: str = (

@@ -39,7 +39,7 @@ class Mark:
     source: str  # real path
     size: int  # bytes
     time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
-    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference
+    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference, seed
 
 
 class Look(NamedTuple):
@@ -47,7 +47,7 @@ class Look(NamedTuple):
 
     standing: Standing
     mark: Mark
-    path: Path  # the result, or the comparison or attention map where that is what is foreign
+    path: Path  # the result, or the comparison, attention map or stages where that is what is foreign
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
@@ -108,8 +108,8 @@ class Ledger:
 
     def _files(self, job: Job) -> tuple[Path, ...]:
         """All that a job writes."""
-        results = results_of(job.target, self._compare)
-        return results if job.attention is None else (*results, job.attention)
+        further = (path for path in (job.attention, job.stages) if path is not None)
+        return (*results_of(job.target, self._compare), *further)
 
     def look(self, job: Job) -> Look:
         """Where a job stands, its files taken together.
@@ -136,13 +136,15 @@ class Ledger:
         return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
 
     def _settings_of(self, job: Job) -> str:
-        """The settings and this photo's hints and reference: others make another result of the same photo."""
+        """The settings and this photo's hints, reference and seed: others make another result of the same photo."""
         own: dict[str, Any] = {}
         if job.sidecar is not None or job.dots:
             own["drawing"] = None if job.sidecar is None else sha256_of(job.sidecar)
             own["dots"] = [astuple(dot) for dot in job.dots]
         if job.reference is not None:
             own["reference"] = job.reference.sha256
+        if job.seed is not None:
+            own["seed"] = job.seed
         return settings_key({"settings": self._settings, **own}) if own else self._settings
 
     def _standing(self, path: Path, mark: Mark) -> Standing:

@@ -238,14 +238,14 @@ class LocalRun:
             self._batches.close()
 
     def _infer(self, batch: Batch) -> Iterator[Colored | Outcome]:
-        attends = batch.photos[0].job.attention is not None  # all of a run's photos, or none
+        job = batch.photos[0].job  # what one of a run's jobs asks for, all do
 
         def exactly(*given: Any) -> torch.Tensor:
-            return _asked(self._loaded_exactly(), attends)(*given)
+            return _asked(self._loaded_exactly(), job)(*given)
 
         ended = {photo.job for photo in batch.photos}  # those without colour: they need no mark any more
         try:
-            for made in infer(batch, _asked(self._method, attends), exactly, self._say, self._shrink):
+            for made in infer(batch, _asked(self._method, job), exactly, self._say, self._shrink):
                 if isinstance(made, Colored):
                     ended.remove(made.photo.job)
                 yield made
@@ -288,8 +288,11 @@ class LocalRun:
         return outcome
 
 
-def _asked(method: LoadedMethod, attends: bool) -> Predict:
-    return method.attend if attends and method.attend is not None else method.predict
+def _asked(method: LoadedMethod, job: Job) -> Predict:
+    """What answers with all that a job is to have."""
+    if job.attention is not None and method.attend is not None:
+        return method.attend
+    return method.show if job.stages is not None and method.show is not None else method.predict
 
 
 def _jobs(item: Job | Batch | Colored) -> list[Job]:

@@ -17,7 +17,7 @@ from colorcli.items import Dot, Failure, Job, Reference
 from colorcli.loader import LoadedMethod, blended, load_method
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.metadata.describe import Provenance
-from colorcli.media.places import BESIDE_LEDGER, attention_path
+from colorcli.media.places import BESIDE_LEDGER, attention_path, stages_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
 from colorcli.methods.spec import MethodSpec
@@ -48,6 +48,9 @@ class Request:
     provenance: bool = True
     hints: tuple[Dot, ...] = ()  # for every photo
     attention: Path | None = None  # folder for maps of where the network looked; None: no maps
+    stages: Path | None = None  # folder for pictures of the steps to the colour; None: no pictures
+    samples: int = 1  # results of a photo and a reference; the jobs say which each is
+    transform: str | None = None  # of the methods that have this choice; None: their default
     max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
     overwrite: bool = False
     seed: int = 0
@@ -96,16 +99,18 @@ def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
     if not spec.needs_reference and request.strength is not None:
         raise UsageError(f"{spec.name} takes no reference photo: `colorize auto` runs it; or choose -m {able}")
     _refuse_unable(spec, request)
+    _choices(spec, request)
     device = choose_device(request.device)
     return spec, device, choose_precision(request.precision, device, spec.half)
 
 
 def _prepare(request: Request, say: Say) -> _Prepared:
     spec, device, dtype = _chosen(request)
+    choices = _choices(spec, request)
     torch.manual_seed(request.seed)
 
     def load(precision: torch.dtype) -> LoadedMethod:
-        own = load_method(spec.name, weights=request.weights, device=device, dtype=precision)
+        own = load_method(spec.name, weights=request.weights, device=device, dtype=precision, choices=choices)
         if request.strength is None or not request.blends:
             return own
         return blended(own, load_method(_AUTOMATIC, weights=(), device=device, dtype=precision), request.strength)
@@ -137,6 +142,8 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         "compare": options.compare,
         "provenance": request.provenance,
     }
+    if choices:
+        decides["chosen"] = choices
     if request.strength is not None:
         decides["strength"] = request.strength
         decides["choices"] = sorted({reference.sha256 for reference in request.choices})
@@ -152,25 +159,55 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
     if request.attention is not None and not spec.attention:
         able = ", ".join(other.name for other in like if other.attention)
         raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
+    if request.stages is not None and not spec.stages:
+        able = ", ".join(other.name for other in like if other.stages)
+        raise UsageError(f"{spec.name} has no stages to show; choose -m {able}, or leave out --save-stages")
+    if request.samples > 1 and not spec.draws:
+        able = ", ".join(other.name for other in like if other.draws)
+        raise UsageError(f"{spec.name} has one result only; choose -m {able}, or leave out --samples")
+
+
+def _choices(spec: MethodSpec, request: Request) -> dict[str, str]:
+    """What the method lets a person choose, as it was chosen; UsageError for what it does not."""
+    asked = {"transform": request.transform}
+    chosen = {name: values[0] for name, values in spec.choices.items()}
+    for name, value in asked.items():
+        if value is None:
+            continue
+        if name not in chosen:
+            able = ", ".join(other.name for other in METHODS if name in other.choices)
+            raise UsageError(f"{spec.name} has no --{name}; choose -m {able}, or leave it out")
+        if value not in spec.choices[name]:
+            raise UsageError(f"--{name} must be {' or '.join(spec.choices[name])}, not {value!r}")
+        chosen[name] = value
+    return chosen
 
 
 def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
-    takes_hints, folder = METHODS[request.method].takes_hints, request.attention
+    spec = METHODS[request.method]
+    takes_hints = spec.takes_hints
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
     if unseen:
         say(f"{request.method} takes no hints: {unseen} .hints.png file(s) left out")
-    elif not request.hints and folder is None:
+    elif not (request.hints or request.attention or request.stages or spec.draws):
         return jobs  # as they are: there may be a million
     return [
         replace(
             job,
             sidecar=job.sidecar if takes_hints else None,
             dots=request.hints,
-            attention=None if folder is None or out is None else attention_path(folder / job.target.relative_to(out)),
+            attention=_in_folder(request.attention, out, job, attention_path),
+            stages=_in_folder(request.stages, out, job, stages_path),
+            seed=request.seed + job.sample if spec.draws else None,
         )
         for job in jobs
     ]
+
+
+def _in_folder(folder: Path | None, out: Path | None, job: Job, named: Callable[[Path], Path]) -> Path | None:
+    """The place in a folder, which mirrors the output folder, of a picture that goes with a job's result."""
+    return None if folder is None or out is None else named(folder / job.target.relative_to(out))
 
 
 @contextmanager

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from colorcli.color.chroma import guide
 from colorcli.color.gamut import gamut_table
 from colorcli.color.heat import heat_table
+from colorcli.color.lab import lab_to_rgb
 from colorcli.errors import PhotoError
 from colorcli.items import Colored, Failure, Finished, Reference
 from colorcli.media.attention import attention_map
+from colorcli.media.further import further_picture, row
 from colorcli.media.results import ResultOptions, write_result
 
 _NEARLY_GRAY = 4.0  # mean CIE chroma under which a person sees a gray picture
@@ -33,7 +38,7 @@ def _heat() -> NDArray[np.uint8]:
 
 
 def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
-    """Recombine and write one photo, and where the network looked if that was asked for.
+    """Recombine and write one photo, and where the network looked, and its stages, if these were asked for.
 
     What cannot be written is a Failure and leaves nothing behind. Errors: ColorizeError where the disk is full or takes
     no files: it would be every photo's failure.
@@ -42,7 +47,7 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
     slope, offset = guide(colored.photo.lightness[None], colored.chroma[None])  # (1, 2, h, w)
     maps = [part[0].permute(1, 2, 0).contiguous().numpy() for part in (slope, offset)]  # (1, 2, h, w) -> (h, w, 2)
     try:
-        with _attention(colored):
+        with _further(colored):
             notes = write_result(job, maps[0], maps[1], _gamut(), _told(options, job.reference))
     except PhotoError as error:
         return job.failed("encode", str(error))
@@ -60,9 +65,22 @@ def _told(options: ResultOptions, reference: Reference | None) -> ResultOptions:
     return replace(options, provenance=replace(options.provenance, reference=reference.sha256))
 
 
-def _attention(colored: Colored) -> AbstractContextManager[None]:
-    """The attention map, there when the result is."""
-    photo = colored.photo
-    if colored.attention is None or photo.job.attention is None:
-        return nullcontext()
-    return attention_map(photo.job.attention, colored.attention.numpy(), _heat(), photo.header)
+@contextmanager
+def _further(colored: Colored) -> Iterator[None]:
+    """The attention map and the stages, there when the result is."""
+    photo, job = colored.photo, colored.photo.job
+    with ExitStack() as pictures:
+        if colored.attention is not None and job.attention is not None:
+            pictures.enter_context(attention_map(job.attention, colored.attention.numpy(), _heat(), photo.header))
+        if colored.stages is not None and job.stages is not None:
+            pictures.enter_context(further_picture(job.stages, row(_steps(colored, colored.stages)), "the stages"))
+        yield
+
+
+def _steps(colored: Colored, stages: Tensor) -> NDArray[np.uint8]:
+    """The photo in gray, after each of its stages, (S, 2, h, w), and in its final colour: (S + 2, h, w, 3) sRGB."""
+    chroma = torch.cat((torch.zeros_like(stages[:1]), stages, colored.chroma[None]))  # (S + 2, 2, h, w)
+    lightness = colored.photo.lightness.expand(len(chroma), 1, -1, -1)  # (1, h, w) -> (S + 2, 1, h, w)
+    rgb = lab_to_rgb(torch.cat((lightness, chroma), dim=1)).permute(0, 2, 3, 1)  # (N, 3, h, w) -> (N, h, w, 3)
+    pixels: NDArray[np.uint8] = (255 * rgb).round().to(torch.uint8).numpy()
+    return pixels

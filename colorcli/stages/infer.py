@@ -21,8 +21,8 @@ def infer(
 ) -> Iterator[Colored | Failure]:
     """Predict the chroma of a batch.
 
-    predict: may answer with a third plane, where it looked, which goes with the chroma. It is given hints where a
-    photo of the batch has some, and embeddings where the photos have them.
+    predict: may answer with a third plane, where it looked, or with two more for each of its stages, which go with the
+    chroma. It is given what the batch has, in the order of `Predict`.
     exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
     the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
     shrink: told the number of photos that later batches should have. One answer per photo, in the batch's order.
@@ -33,29 +33,44 @@ def infer(
         return
     for photo, one in zip(batch.photos, chroma, strict=True):
         if bool(torch.isfinite(one).all()):
-            yield Colored(photo, one[:2], one[2] if len(one) > 2 else None)
+            further = one[2:]
+            yield Colored(
+                photo,
+                one[:2],
+                further[0] if len(further) == 1 else None,
+                further.unflatten(0, (-1, 2)) if len(further) > 1 else None,  # (2 S, h, w) -> (S, 2, h, w)
+            )
         else:
             yield photo.job.failed("infer", "the network gave non-finite colour, also in fp32")
 
 
 def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tensor | None:
-    """The chroma, (B, 2 or 3, h, w) on the CPU; None if memory did not suffice.
+    """The chroma and what goes with it, (B, 2 or more, h, w) on the CPU; None if memory did not suffice.
 
     A function of its own: an exception that is being handled keeps the failed attempt's tensors in memory.
     """
-    given = [maps for maps in (batch.embeddings, batch.hints) if maps is not None]
+    given = _given(batch)
     try:
         chroma = predict(batch.lightness, *given).cpu()
-        redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 or 3, h, w) -> (B,)
+        redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 or more, h, w) -> (B,)
         if bool(redo.any()):
             say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
             chroma = chroma.clone()  # what inference mode made refuses changes
-            chroma[redo] = exact(batch.lightness[redo], *(maps[redo] for maps in given)).cpu()
+            chroma[redo] = exact(batch.lightness[redo], *(None if one is None else one[redo] for one in given)).cpu()
     except RuntimeError as error:
         if is_out_of_memory(error):
             return None
         raise
     return chroma
+
+
+def _given(batch: Batch) -> list[Tensor | None]:
+    """What the network is told besides the lightness, in `Predict`'s order; a method without references has no place
+    for one, and what follows the last that there is, is left out."""
+    given = [*([] if batch.embeddings is None else [batch.embeddings]), batch.hints, batch.seeds]
+    while given and given[-1] is None:
+        given.pop()
+    return given
 
 
 def _in_halves(batch: Batch, predict: Predict, exact: Predict, say: Say, shrink: Shrink) -> Iterator[Colored | Failure]:

@@ -143,6 +143,33 @@ class TestEveryVariant:
         assert attention.shape == (2, 1, *lightness.shape[2:]) and attention.dtype is torch.float32
         assert 0 <= float(attention.min()) < float(attention.max()) <= 1
 
+    def test_stages_are_shown_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: the same chroma (exact), and two planes for each stage, finite, of the photo's
+        size; without the fact there is no such call."""
+        assert hasattr(case.predictor, "with_stages") is bool(case.spec.stages)
+        if not case.spec.stages:
+            return
+        lightness = case.lightness(2, 2, 3)
+        given = (case.embedding.expand(2, -1),) if case.spec.needs_reference else ()
+        chroma, stages = case.predictor.with_stages(lightness, *given)
+        assert torch.equal(chroma, case.predict(lightness))
+        assert stages.shape == (2, 2 * len(case.spec.stages), *lightness.shape[2:])
+        assert stages.dtype is torch.float32 and bool(torch.isfinite(stages).all())
+
+    def test_draws_follow_from_the_seed_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: each photo alone with its seed (0.01 ab, as above); among eight seeds one draws
+        otherwise."""
+        if not case.spec.draws:
+            pytest.skip("it draws nothing")
+        lightness = case.lightness(1, 4, 4)
+        given = (case.embedding,) if case.spec.needs_reference else ()
+        alone = [case.predictor(lightness, *given, None, torch.tensor([seed])) for seed in range(8)]
+        both = case.predictor(lightness.expand(2, -1, -1, -1), *given, None, torch.tensor([3, 5]))
+        assert torch.allclose(both, torch.cat((alone[3], alone[5])), atol=0.01)
+        assert any(not torch.equal(alone[0], other) for other in alone[1:])
+        with pytest.raises(ValueError, match=r"expected seeds \(1,\), got \(2,\)"):
+            case.predictor(lightness, *given, None, torch.tensor([1, 2]))
+
     def test_references_are_looked_at_where_the_spec_says_so(self, case: Case) -> None:
         """Oracle: MethodSpec's comment: embeddings of references of any size, and what a lightness shows as a vector of
         length 1 (1e-5) that is nearer for the same photo a little brighter than for another; without the fact there

@@ -54,6 +54,8 @@ SPEC = MethodSpec(
     half=False,  # samples of a few pixels pass rounding on enlarged: not before trained weights were measured
     needs_reference=True,
     takes_hints=True,
+    draws=True,
+    stages=("pre-colorization", "transfer", "samples"),
     choices={"transform": ("adain", "wct")},
     parts=(TRANSFER.name, COLORIZATION.name),
 )

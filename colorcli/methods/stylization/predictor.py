@@ -94,13 +94,23 @@ class Predictor:
         cells = F.adaptive_avg_pool2d(deepest.float(), _CELLS)  # -> (B, w4, 4, 4)
         return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
 
-    def __call__(self, lightness: Tensor, z: Tensor, hints: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, lightness: Tensor, z: Tensor, hints: Tensor | None = None, seeds: Tensor | None = None
+    ) -> Tensor:
         """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 8. z: (B, E), or (1, E) for all photos.
 
-        hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. Returns CIE ab,
-        (B, 2, H, W) float32. Wrong shapes raise ValueError.
+        hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. seeds: (B,) int64, each
+        photo's own in place of the sampling's. Returns CIE ab, (B, 2, H, W) float32. Wrong shapes raise ValueError.
         """
-        return self._stages(lightness, self._stylist.from_vector(z), None, hints).chroma
+        return self._stages(lightness, self._stylist.from_vector(z), None, hints, seeds).chroma
+
+    def with_stages(
+        self, lightness: Tensor, z: Tensor, hints: Tensor | None = None, seeds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What `__call__` returns, and the steps to it, (B, 6, H, W) CIE ab: `Stages` without mask and result."""
+        found = self._stages(lightness, self._stylist.from_vector(z), None, hints, seeds)
+        steps = (found.precolored, found.transferred, found.hints[:, :2])
+        return found.chroma, torch.cat(steps, dim=1)  # 3 x (B, 2, H, W) -> (B, 6, H, W)
 
     def stages(
         self, lightness: Tensor, reference: Tensor, segments: Segments | None = None, hints: Tensor | None = None
@@ -121,7 +131,14 @@ class Predictor:
         return self._stylist.look(fitted, labels, known)
 
     @torch.inference_mode()
-    def _stages(self, lightness: Tensor, style: Style, labels: Tensor | None, hints: Tensor | None) -> Stages:
+    def _stages(
+        self,
+        lightness: Tensor,
+        style: Style,
+        labels: Tensor | None,
+        hints: Tensor | None,
+        seeds: Tensor | None = None,
+    ) -> Stages:
         precolored = self._colorize(lightness)
         if hints is not None and hints.shape != (len(lightness), 3, *lightness.shape[2:]):
             raise ValueError(
@@ -129,7 +146,10 @@ class Predictor:
             )
         content = lab_to_rgb(torch.cat((lightness, precolored), dim=1))  # (B, 1, H, W), (B, 2, H, W) -> (B, 3, H, W)
         transferred = rgb_to_lab(self._stylist.apply(content, style, labels))[:, 1:]
-        seeds = torch.full((len(lightness),), self._sampling.seed)
+        if seeds is None:
+            seeds = torch.full((len(lightness),), self._sampling.seed)
+        elif seeds.shape != (len(lightness),):
+            raise ValueError(f"expected seeds ({len(lightness)},), got {tuple(seeds.shape)}")
         sampled = torch.cat(
             reveal(transferred, seeds, stop=self._sampling.stop, whole=0.0, least=self._sampling.least), dim=1
         )  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)
