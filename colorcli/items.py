@@ -69,6 +69,7 @@ class Photo:
     hints: Tensor | None = None  # (3, h, w) float32: CIE ab, and a mask that is 1 where there is a hint; None: no hints
     embedding: Tensor | None = None  # (E,) float32, its reference's colours; None: the method needs none
     notes: tuple[str, ...] = ()  # for a person, to be told with the result
+    chroma: Tensor | None = None  # (2, h, w) float32, its own CIE ab; None: it is seen in gray
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Batch:
     hints: Tensor | None = None  # (B, 3, h, w) as in Photo, zeros for a photo without; None: no photo has any
     embeddings: Tensor | None = None  # (B, E) as in Photo; None: no photo has one
     seeds: Tensor | None = None  # (B,) int64, of the photos' jobs; None: no job has one
+    chroma: Tensor | None = None  # (B, 2, h, w) as in Photo; None: no photo has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Colored:
     """A photo and the chroma that a method gave it, both at the network's size."""
 
     photo: Photo
-    chroma: Tensor  # (2, h, w) float32, CIE ab
+    chroma: Tensor  # (2, h, w) float32, CIE ab; of a photo with its own (3, h, w), what is added to its CIE Lab
     attention: Tensor | None = None  # (h, w) float32, where the network looked, 0..1; None: nobody asked
     stages: Tensor | None = None  # (S, 2, h, w) float32, CIE ab of the steps to the chroma; None: nobody asked
 

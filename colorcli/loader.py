@@ -16,7 +16,7 @@ from colorcli.checkpoints.convert import check_layout, named_tensors, read_publi
 from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint, write_checkpoint
 from colorcli.errors import UsageError, WeightsError
 from colorcli.media.places import sha256_of
-from colorcli.methods.registry import METHODS, networks_of
+from colorcli.methods.registry import METHODS, find, networks_of
 from colorcli.methods.spec import MethodSpec, Predict
 
 _LARGEST_GAIN = 100.0  # of a network's chroma; training finds 0.2 to 1.2
@@ -112,12 +112,12 @@ def load_method(
     dtype: torch.dtype = torch.float32,
     choices: Mapping[str, str] | None = None,
 ) -> LoadedMethod:
-    """Load a method with its shipped weights, or with given files: one, or of a method of several parts some of theirs.
+    """Load a method, or a part of one, with its shipped weights or with given files: of several parts some of theirs.
 
     choices: those of the spec's that are not its defaults. Errors: UsageError for an unknown method, WeightsError for
     weights that are missing, damaged or of another method.
     """
-    spec, networks = METHODS[method], networks_of(method)
+    spec, networks = find(method), networks_of(method)
     files = _read(networks, (weights,) if isinstance(weights, Path) else weights or ())
     built = []
     for part, file in zip(networks, files, strict=True):

@@ -59,10 +59,18 @@ def networks_of(name: str) -> tuple[MethodSpec, ...]:
 
     Errors: UsageError for a name that is neither.
     """
-    if name in PARTS:
-        return (PARTS[name],)
-    spec = METHODS[name]
+    spec = find(name)
     return tuple(PARTS[part] for part in spec.parts) or (spec,)
+
+
+def find(name: str) -> MethodSpec:
+    """The method, or the part of one, of that name; UsageError where there is none."""
+    return PARTS[name] if name in PARTS else METHODS[name]
+
+
+def stylizer() -> MethodSpec:
+    """The part of a method that by itself brings colour photos into the style of others."""
+    return next(spec for spec in PARTS if spec.sees_color)
 
 
 def part_of(name: str, part: str) -> MethodSpec:

@@ -50,6 +50,8 @@ class MethodSpec:
     # The predictor is also called with embeddings, which its `embed` makes of references: (B, 3, h, w) sRGB 0..1 of any
     # size -> (B, E) float32. Its `content`, lightness -> (B, F), of length 1, is near for photos that show like things.
     needs_reference: bool = False
+    # The predictor is called with CIE Lab (B, 3, H, W) in place of lightness, and returns what is to be added to that.
+    sees_color: bool = False
     takes_hints: bool = False  # the predictor is also called with hints
     draws: bool = False  # the predictor is also called with seeds: a photo's result is drawn by its seed alone
     # Names of the steps that a person may look at: the predictor has `with_stages`, called as it is itself, which gives

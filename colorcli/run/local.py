@@ -214,7 +214,8 @@ class LocalRun:
         if not isinstance(judged, Mark):
             yield judged
             return
-        decoded = decode(job, self._size, self._method.spec.multiple, self._max_pixels)
+        spec = self._method.spec
+        decoded = decode(job, self._size, spec.multiple, self._max_pixels, colors=spec.sees_color)
         if self._references is not None and isinstance(decoded, Photo):
             decoded = self._references.refer(decoded)
         if isinstance(decoded, Photo):

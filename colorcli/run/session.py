@@ -19,7 +19,7 @@ from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.places import BESIDE_LEDGER, attention_path, stages_path
 from colorcli.media.results import ResultOptions
-from colorcli.methods.registry import METHODS
+from colorcli.methods.registry import METHODS, PARTS
 from colorcli.methods.spec import MethodSpec
 from colorcli.run.beside import FolderLedgers
 from colorcli.run.judge import Unchanged
@@ -50,6 +50,7 @@ class Request:
     attention: Path | None = None  # folder for maps of where the network looked; None: no maps
     stages: Path | None = None  # folder for pictures of the steps to the colour; None: no pictures
     samples: int = 1  # results of a photo and a reference; the jobs say which each is
+    stylizes: bool = False  # `method` is a part that changes photos in colour
     transform: str | None = None  # of the methods that have this choice; None: their default
     max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
     overwrite: bool = False
@@ -57,6 +58,11 @@ class Request:
     verbosity: int = 0  # -1 quiet .. 2 tracebacks
     strength: float | None = None  # 0..1, how much of a reference's colour; None: of a method that takes no reference
     choices: tuple[Reference, ...] = ()  # of these each photo gets the nearest; (): its job names its reference
+
+    @property
+    def spec(self) -> MethodSpec:
+        """The method's. UsageError where there is none of that name."""
+        return (PARTS if self.stylizes else METHODS)[self.method]
 
     @property
     def blends(self) -> bool:
@@ -90,7 +96,7 @@ def check_references(references: Sequence[Reference], max_pixels: int) -> None:
 
 
 def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
-    spec = METHODS[request.method]
+    spec = request.spec
     able = ", ".join(other.name for other in METHODS if other.needs_reference is not spec.needs_reference)
     if spec.needs_reference and request.strength is None:
         raise UsageError(
@@ -185,7 +191,7 @@ def _choices(spec: MethodSpec, request: Request) -> dict[str, str]:
 
 def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
-    spec = METHODS[request.method]
+    spec = request.spec
     takes_hints = spec.takes_hints
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
     if unseen:

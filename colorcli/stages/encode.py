@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorcli.color.chroma import guide
+from colorcli.color.chroma import guide, guide_change
 from colorcli.color.gamut import gamut_table
 from colorcli.color.heat import heat_table
 from colorcli.color.lab import lab_to_rgb
@@ -44,15 +44,18 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
     no files: it would be every photo's failure.
     """
     job = colored.photo.job
-    slope, offset = guide(colored.photo.lightness[None], colored.chroma[None])  # (1, 2, h, w)
-    maps = [part[0].permute(1, 2, 0).contiguous().numpy() for part in (slope, offset)]  # (1, 2, h, w) -> (h, w, 2)
+    guiding = guide if colored.photo.chroma is None else guide_change
+    slope, offset = guiding(colored.photo.lightness[None], colored.chroma[None])  # (1, 2 or 3, h, w)
+    maps = [part[0].permute(1, 2, 0).contiguous().numpy() for part in (slope, offset)]  # -> (h, w, 2 or 3)
     try:
         with _further(colored):
             notes = write_result(job, maps[0], maps[1], _gamut(), _told(options, job.reference))
     except PhotoError as error:
         return job.failed("encode", str(error))
     # A person who asks for less saturation knows why the result is gray.
-    chroma = float(colored.chroma.norm(dim=0).mean()) * max(options.saturation, 1.0)
+    own = colored.photo.chroma
+    shown = colored.chroma if own is None else own + colored.chroma[1:]
+    chroma = float(shown.norm(dim=0).mean()) * max(options.saturation, 1.0)
     if chroma < _NEARLY_GRAY:
         notes = (*notes, f"the result is nearly gray (mean chroma {chroma:.1f}): the network saw little to go by")
     return Finished(job, (*colored.photo.notes, *notes))

@@ -21,7 +21,8 @@ def infer(
 ) -> Iterator[Colored | Failure]:
     """Predict the chroma of a batch.
 
-    predict: may answer with a third plane, where it looked, or with two more for each of its stages, which go with the
+    predict: sees CIE Lab where the photos bring their own colour, and then answers with what is added to that. Else it
+    may answer with a third plane, where it looked, or with two more for each of its stages, which go with the
     chroma. It is given what the batch has, in the order of `Predict`.
     exact: the same network in fp32, asked again for photos whose chroma came out non-finite. Out of memory halves
     the batch until one photo alone does not fit: that one is a Failure. say: told once per halving and redoing.
@@ -32,7 +33,11 @@ def infer(
         yield from _in_halves(batch, predict, exact, say, shrink)
         return
     for photo, one in zip(batch.photos, chroma, strict=True):
-        if bool(torch.isfinite(one).all()):
+        if not bool(torch.isfinite(one).all()):
+            yield photo.job.failed("infer", "the network gave non-finite colour, also in fp32")
+        elif photo.chroma is not None:
+            yield Colored(photo, one)
+        else:
             further = one[2:]
             yield Colored(
                 photo,
@@ -40,8 +45,6 @@ def infer(
                 further[0] if len(further) == 1 else None,
                 further.unflatten(0, (-1, 2)) if len(further) > 1 else None,  # (2 S, h, w) -> (S, 2, h, w)
             )
-        else:
-            yield photo.job.failed("infer", "the network gave non-finite colour, also in fp32")
 
 
 def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tensor | None:
@@ -49,19 +52,24 @@ def _predicted(batch: Batch, predict: Predict, exact: Predict, say: Say) -> Tens
 
     A function of its own: an exception that is being handled keeps the failed attempt's tensors in memory.
     """
-    given = _given(batch)
+    seen, given = _seen(batch), _given(batch)
     try:
-        chroma = predict(batch.lightness, *given).cpu()
+        chroma = predict(seen, *given).cpu()
         redo = ~torch.isfinite(chroma).flatten(1).all(1)  # (B, 2 or more, h, w) -> (B,)
         if bool(redo.any()):
             say(f"{int(redo.sum())} photo(s) came out non-finite in half precision and are redone in fp32")
             chroma = chroma.clone()  # what inference mode made refuses changes
-            chroma[redo] = exact(batch.lightness[redo], *(None if one is None else one[redo] for one in given)).cpu()
+            chroma[redo] = exact(seen[redo], *(None if one is None else one[redo] for one in given)).cpu()
     except RuntimeError as error:
         if is_out_of_memory(error):
             return None
         raise
     return chroma
+
+
+def _seen(batch: Batch) -> Tensor:
+    """The lightness, or where the photos bring their own colour CIE Lab."""
+    return batch.lightness if batch.chroma is None else torch.cat((batch.lightness, batch.chroma), dim=1)
 
 
 def _given(batch: Batch) -> list[Tensor | None]:

@@ -8,6 +8,8 @@ from colorcli.methods.spec import MethodSpec
 
 _PAPER = "Xu, Wang, Fang, Sheng, Zhang: Stylization-Based Architecture for Fast Deep Exemplar Colorization (CVPR)"
 
+_TRANSFORMS = {"transform": ("adain", "wct")}
+
 TRANSFER = MethodSpec(
     name="stylization-transfer",
     title="Stylization: transfer sub-net",
@@ -16,10 +18,14 @@ TRANSFER = MethodSpec(
     year=2020,
     licence="MIT",
     network="colorcli.methods.stylization.transfer:TransferNet",
-    predictor="colorcli.methods.stylization.stylist:Stylist",
+    predictor="colorcli.methods.stylization.restyler:Restyler",
     objective="colorcli.methods.stylization.transfer_objective:Objective",
     # The encoder of the compact form fits the companion `backbone` in its compact form, half of VGG19's widths.
     variants={"paper": {"widths": (64, 128, 256, 512)}, "compact": {"widths": (32, 64, 128, 256)}},
+    half=False,  # as of the method below
+    needs_reference=True,
+    sees_color=True,
+    choices=_TRANSFORMS,
 )
 
 COLORIZATION = MethodSpec(
@@ -56,6 +62,6 @@ SPEC = MethodSpec(
     takes_hints=True,
     draws=True,
     stages=("pre-colorization", "transfer", "samples"),
-    choices={"transform": ("adain", "wct")},
+    choices=_TRANSFORMS,
     parts=(TRANSFER.name, COLORIZATION.name),
 )
