@@ -188,6 +188,6 @@ def test_a_photo_that_fails_is_no_speed(tiny_weights: Path, monkeypatch: pytest.
         (folder / f"{photos}x{side}.jpg").write_bytes(b"\xff\xd8\xff no photo")
 
     monkeypatch.setattr(stream, "_write_photos", empty)
-    request = speed._request(_method(_taking({})), tiny_weights, "fp32")
+    request = speed._request(_method(_taking({})), [tiny_weights], "fp32")
     with pytest.raises(ColorizeError, match=r"end to end, 1x64\.jpg: "):
         stream.stream_speed(request, 64, 1)
