@@ -60,5 +60,5 @@ def test_delta_must_be_positive(settings: dict[str, Any]) -> None:
 
 def test_unknown_setting_is_named() -> None:
     """Oracle: house rule 11, unknown keys are refused, with those there are."""
-    with pytest.raises(UsageError, match="no setting saliency; it has: aging, delta, photo_scale, salience"):
+    with pytest.raises(UsageError, match="no setting saliency; it has: aging, delta, near_gray, photo_scale, salience"):
         Objective(_Constant(0.0), {"saliency": 1})  # type: ignore[arg-type]
