@@ -39,9 +39,17 @@ class Job:
     dots: tuple[Dot, ...] = ()  # further hints
     attention: Path | None = None  # a map of where the network looked, to be written as well
     matches: Path | None = None  # pictures of its matches, to be written as well: what their names begin with
+    stages: Path | None = None  # a picture of the steps to its colour, to be written as well
     reference: Reference | None = None  # whose colours it gets; None: the method needs none, or the nearest is chosen
+    sample: int = 0  # which of several results of one photo and one reference
+    seed: int | None = None  # of what is drawn for it; None: the method draws nothing
     together: Path | None = None  # the comparison that it shares with the photo's other results; None: it shares none
     shows: tuple[Job, ...] = ()  # of such a comparison, which is its target: the results' jobs
+
+    @property
+    def explained(self) -> bool:
+        """Whether pictures of the method's way are to be written as well."""
+        return any(path is not None for path in (self.attention, self.matches, self.stages))
 
     def failed(self, stage: str, reason: str) -> Failure:
         """This job as a Failure."""
@@ -69,6 +77,7 @@ class Photo:
     hints: Tensor | None = None  # (3, h, w) float32: CIE ab, and a mask that is 1 where there is a hint; None: no hints
     embedding: Tensor | None = None  # (E,) float32, its reference's colours; None: the method needs none
     notes: tuple[str, ...] = ()  # for a person, to be told with the result
+    chroma: Tensor | None = None  # (2, h, w) float32, its own CIE ab; None: it is seen in gray
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,8 @@ class Batch:
     lightness: Tensor  # (B, 1, h, w) float32, CIE L 0..100
     hints: Tensor | None = None  # (B, 3, h, w) as in Photo, zeros for a photo without; None: no photo has any
     embeddings: Tensor | None = None  # (B, E) as in Photo; None: no photo has one
+    seeds: Tensor | None = None  # (B,) int64, of the photos' jobs; None: no job has one
+    chroma: Tensor | None = None  # (B, 2, h, w) as in Photo; None: no photo has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +97,8 @@ class Colored:
     """A photo and the chroma that a method gave it, both at the network's size."""
 
     photo: Photo
-    chroma: Tensor  # (2, h, w) float32, CIE ab
-    shown: Tensor | None = None  # (n, h, w) float32: where the network looked, or its matches; None: nobody asked
+    chroma: Tensor  # (2, h, w) float32, CIE ab; of a photo with its own (3, h, w), what is added to its CIE Lab
+    shown: Tensor | None = None  # (n, h, w) float32: what `MethodSpec.showing` shows besides; None: nobody asked
 
 
 @dataclass(frozen=True, slots=True)

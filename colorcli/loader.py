@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from colorcli.checkpoints.convert import check_layout, named_tensors, read_publi
 from colorcli.checkpoints.load import Checkpoint, fill, read_checkpoint, write_checkpoint
 from colorcli.errors import UsageError, WeightsError
 from colorcli.media.places import sha256_of
-from colorcli.methods.registry import METHODS
+from colorcli.methods.registry import METHODS, find, networks_of
 from colorcli.methods.spec import MethodSpec, Predict
 
 _LARGEST_GAIN = 100.0  # of a network's chroma; training finds 0.2 to 1.2
@@ -30,13 +30,13 @@ class LoadedMethod:
     """A method ready to predict."""
 
     spec: MethodSpec
-    predict: Predict  # (B, 1, H, W) CIE L 0..100, and hints or embeddings -> (B, 2, H, W) CIE ab, float32
+    predict: Predict  # (B, 1, H, W) CIE L 0..100, and what else it is given -> (B, 2, H, W) CIE ab, float32
     device: torch.device
     dtype: torch.dtype  # that the network computes in
-    sha256: str  # of the weights file; of a blend both, with a comma between
+    sha256: str  # of the weights file; of several, as in a blend or of parts, with commas between
     size: int  # side of the network's input that the weights were trained at, pixels
-    description: dict[str, Any]
-    show: Predict | None = None  # the same with further planes: where it looked, or its matches; None: it cannot tell
+    description: dict[str, Any]  # of the weights; of several parts, of the last
+    show: Predict | None = None  # the same with further planes: attention, matches or stages; None: it shows nothing
     embed: Look | None = None  # (B, 3, h, w) sRGB 0..1 -> (B, E) on the CPU, in fp32; None: it needs no reference
     content: Look | None = None  # (B, 1, H, W) CIE L -> (B, F), as `embed`: near for photos that show like things
     there_and_back: Callable[..., Tensor | None] | None = None  # as of `MethodSpec.matches`, in fp32 on the CPU
@@ -64,32 +64,76 @@ def _number(checkpoint: Checkpoint, key: str, default: float, largest: float, na
     return value
 
 
-def load_method(
-    method: str, *, weights: Path | None, device: torch.device, dtype: torch.dtype = torch.float32
-) -> LoadedMethod:
-    """Load a method with its shipped weights, or with a given file.
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A weights file that was read."""
 
-    Errors: UsageError for an unknown method, WeightsError for weights that are missing, damaged or of another method.
+    path: Path
+    checkpoint: Checkpoint
+    sha256: str
+
+
+def _read(networks: Sequence[MethodSpec], given: Sequence[Path]) -> list[_Stored]:
+    """The weights of each network: of the given files the one that says so, else the shipped ones.
+
+    Errors: WeightsError for a file that is of none of them, for two of one, and for all that are missing together.
     """
-    spec = METHODS[method]
-    if weights is None:
-        entry = store.find(method)
-        path, known = store.verify(entry), entry.sha256
-    else:
-        path, known = weights, None
-    checkpoint = read_checkpoint(path)
-    network = build_network(spec, checkpoint, str(path))
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    gain = _number(checkpoint, "gain", 1.0, _LARGEST_GAIN, str(path))
-    predictor = spec.load("predictor")(network, gain)
+    found: dict[str, _Stored] = {}
+    names = [network.name for network in networks]
+    for path in given:
+        checkpoint = read_checkpoint(path)
+        name = checkpoint.description.get("method")
+        if name not in names:
+            raise WeightsError(f"{path} holds weights of {name}, not of {' or '.join(names)}")
+        if name in found:
+            raise WeightsError(f"{found[name].path} and {path} both hold weights of {name}; name one of them")
+        found[name] = _Stored(path, checkpoint, store.digest(path))
+    missing = []
+    for name in names:
+        if name in found:
+            continue
+        try:
+            entry = store.find(name)
+        except WeightsError as error:
+            missing.append(str(error))
+            continue
+        path = store.verify(entry)
+        found[name] = _Stored(path, read_checkpoint(path), entry.sha256)
+    if missing:
+        raise WeightsError("; ".join(missing))
+    return [found[name] for name in names]
+
+
+def load_method(
+    method: str,
+    *,
+    weights: Path | Sequence[Path] | None,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    choices: Mapping[str, str] | None = None,
+) -> LoadedMethod:
+    """Load a method, or a part of one, with its shipped weights or with given files: of several parts some of theirs.
+
+    choices: those of the spec's that are not its defaults. Errors: UsageError for an unknown method, WeightsError for
+    weights that are missing, damaged or of another method.
+    """
+    spec, networks = find(method), networks_of(method)
+    files = _read(networks, (weights,) if isinstance(weights, Path) else weights or ())
+    built = []
+    for part, file in zip(networks, files, strict=True):
+        network = build_network(part, file.checkpoint, str(file.path))
+        built.append(network.to(device, memory_format=torch.channels_last))  # type: ignore[call-overload]
+    last = files[-1]
+    gain = _number(last.checkpoint, "gain", 1.0, _LARGEST_GAIN, str(last.path))
+    predictor = spec.load("predictor")(*built, gain, **(choices or {}))
 
     def placed(maps: Tensor) -> Tensor:
         moved = maps.to(device, non_blocking=True)
         return moved.contiguous(memory_format=torch.channels_last) if moved.dim() == 4 else moved
 
     def asking(answer: Callable[..., Tensor]) -> Predict:
-        def ask(lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
-            inputs = [placed(maps) for maps in (lightness, given) if maps is not None]
+        def ask(*given: Tensor | None) -> Tensor:
+            inputs = [None if maps is None else placed(maps) for maps in given]
             with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
                 return answer(*inputs)
 
@@ -98,27 +142,23 @@ def load_method(
     def looking(answer: Look) -> Look:  # in fp32: it is done once for many photos
         return lambda pixels: answer(placed(pixels)).cpu()
 
-    def showing(answer: Callable[..., tuple[Tensor, ...]]) -> Predict:
-        return asking(lambda *given: torch.cat(answer(*given), dim=1))  # (B, 2, H, W), ... -> (B, 2 + n, H, W)
-
-    show = None
-    if spec.attention or spec.matches:
-        show = showing(predictor.with_attention if spec.attention else predictor.with_matches)
+    def show(*given: Tensor) -> Tensor:
+        return torch.cat(getattr(predictor, spec.showing)(*given), dim=1)  # (B, 2, H, W), ... -> (B, 2 + n, H, W)
 
     def returning(*given: Tensor) -> Tensor | None:
         back = predictor.there_and_back(*map(placed, given))
         return None if back is None else back.cpu()
 
-    size = int(_number(checkpoint, "size", spec.size, _LARGEST_SIZE, str(path)))
+    size = int(_number(last.checkpoint, "size", spec.size, _LARGEST_SIZE, str(last.path)))
     return LoadedMethod(
         spec,
         asking(predictor),
         device,
         dtype,
-        known or store.digest(path),
+        ", ".join(file.sha256 for file in files),
         size,
-        checkpoint.description,
-        show,
+        last.checkpoint.description,
+        asking(show) if spec.showing else None,
         looking(predictor.embed) if spec.needs_reference else None,
         looking(predictor.content) if spec.needs_reference else None,
         returning if spec.matches else None,
@@ -131,17 +171,16 @@ def blended(method: LoadedMethod, automatic: LoadedMethod, strength: float) -> L
     Both see the photo at the size that `method` is given it. Its `sha256` names both weights.
     """
 
-    def predict(lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
-        return strength * method.predict(lightness, given) + (1 - strength) * automatic.predict(lightness)
+    def mixed(ask: Predict) -> Predict:
+        def answer(lightness: Tensor, /, *given: Tensor | None) -> Tensor:
+            own = ask(lightness, *given)
+            chroma = strength * own[:, :2] + (1 - strength) * automatic.predict(lightness)
+            return torch.cat((chroma, own[:, 2:]), dim=1)  # what goes with the chroma is the method's own
 
-    def show(lightness: Tensor, given: Tensor | None = None, /) -> Tensor:
-        assert method.show is not None  # only then it is given
-        told = method.show(lightness, given)
-        chroma = strength * told[:, :2] + (1 - strength) * automatic.predict(lightness)
-        return torch.cat((chroma, told[:, 2:]), dim=1)
+        return answer
 
-    sha256 = f"{method.sha256}, {automatic.sha256}"
-    return replace(method, predict=predict, show=show if method.show else None, sha256=sha256)
+    show = None if method.show is None else mixed(method.show)
+    return replace(method, predict=mixed(method.predict), show=show, sha256=f"{method.sha256}, {automatic.sha256}")
 
 
 def import_published(method: str, source: Path, target: Path, licence: str, *, overwrite: bool = False) -> None:

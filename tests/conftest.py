@@ -91,6 +91,33 @@ def exemplar_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def stylization_weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Random transfer and colorization sub-nets of 4 to 12 channels, the second at 64 px, with a gain of 0.5."""
+    import torch
+
+    from colorcli.checkpoints.load import write_checkpoint
+    from colorcli.methods.stylization.colorization import ColorizationNet
+    from colorcli.methods.stylization.transfer import TransferNet
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    said = {"variant": "compact", "licence": "MIT", "source": "random values, for tests"}
+    widths = {"widths": [4, 6, 8, 12]}
+    transfer = folder / "transfer.safetensors"
+    write_checkpoint(transfer, TransferNet(**widths), {**said, "method": "stylization-transfer", "network": widths})
+    settings = {"widths": [4, 6, 8, 10], "growth": 3}
+    network = ColorizationNet(**settings)  # type: ignore[arg-type]
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    torch.nn.init.normal_(network.out[0].weight, std=0.1)  # type: ignore[arg-type]  # far from the ends of tanh
+    colorization = folder / "colorization.safetensors"
+    described = {**said, "method": "stylization-colorization", "network": settings, "gain": 0.5, "size": 64}
+    write_checkpoint(colorization, network, described)
+    return transfer, colorization
+
+
+@pytest.fixture(scope="session")
 def photograph() -> Callable[..., Bytes]:
     """photograph(name, width, height): a photograph of scikit-image at that size, (height, width, 3) uint8 RGB."""
     from skimage import data

@@ -42,14 +42,14 @@ class SpeedTable:
 
 def measure_speed(
     loaded: LoadedMethod,
-    weights: Path | None,
+    weights: Sequence[Path],
     sides: Sequence[int] = SIDES,
     photos: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> SpeedTable:
     """Measure squares of these sides (pixels, multiples of the method's), alone and as JPEGs of that size.
 
-    weights: the file that `loaded` came from, None for the shipped ones. photos: in a round of the stream; 0 for 16 on
+    weights: the files that `loaded` came from, none for the shipped ones. photos: in a round of the stream; 0 for 16 on
     a CPU and 256 elsewhere. say: told what is being measured. Errors: those of `speeds` and `stream_speed`.
     """
     setting, threads = setting_of(loaded), torch.get_num_threads()  # the engine sets its own threads afterwards
@@ -81,11 +81,11 @@ def measure_speed(
     )
 
 
-def _request(loaded: LoadedMethod, weights: Path | None, precision: str) -> Request:
+def _request(loaded: LoadedMethod, weights: Sequence[Path], precision: str) -> Request:
     """What a person asks for who leaves all options as they are, without a bound on the photos' size."""
     return Request(
         method=loaded.spec.name,
-        weights=weights,
+        weights=tuple(weights),
         device=str(loaded.device),
         precision=precision,
         max_pixels=0,

@@ -35,8 +35,8 @@ def find(method: str, variant: str = "compact") -> Entry:
         if (entry.method, entry.variant) == (method, variant):
             return entry
     raise WeightsError(
-        f"no weights are shipped for {method} ({variant}); name a file with --weights (`colorize methods` shows "
-        "what has some, `colorize train` makes them where a method can be trained)"
+        f"no weights are shipped for {method} ({variant}); make them with `colorize train {method} PHOTOS --variant "
+        f"{variant} -o runs/{method}`, then name them with --weights runs/{method}/weights.safetensors"
     )
 
 

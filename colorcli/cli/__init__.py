@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from colorcli.cli import auto, bench, doctor, exemplar, methods, samples, train, weights
+from colorcli.cli import auto, bench, doctor, exemplar, methods, samples, stylize, train, weights
 
 app = typer.Typer(
     name="colorize",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("auto")(auto.auto)
 app.command("exemplar")(exemplar.exemplar)
+app.command("stylize")(stylize.stylize)
 app.command("train")(train.train)
 app.command("bench")(bench.bench)
 app.command("samples")(samples.samples)

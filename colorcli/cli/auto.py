@@ -73,7 +73,7 @@ def auto(
 
     request = Request(
         method=method,
-        weights=weights,
+        weights=tuple(weights or ()),
         device=device,
         precision=precision,
         size=size,

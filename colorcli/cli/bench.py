@@ -78,7 +78,7 @@ def bench(
     dtype = choose_precision(precision, processor, spec.half)
     loaded = load_method(method, weights=weights, device=processor, dtype=dtype)
     if what == _SPEED:
-        _speed(loaded, weights, size, limit, as_json)
+        _speed(loaded, weights or [], size, limit, as_json)
     elif pairs is not None:
         _pairs(loaded, pairs, size, limit, as_json)
     else:
@@ -162,7 +162,7 @@ def _print_likeness(title: str, names: list[str], rows: list[Likeness]) -> None:
         typer.echo(f"{name:<12}{row.given:>10.4f}{row.others:>12.4f}{row.rank:>11.2f}{first:>12}")
 
 
-def _speed(loaded: LoadedMethod, weights: Path | None, size: int, limit: int, as_json: bool) -> None:
+def _speed(loaded: LoadedMethod, weights: list[Path], size: int, limit: int, as_json: bool) -> None:
     from colorcli.bench.speed import SIDES, measure_speed
 
     table = measure_speed(loaded, weights, (size,) if size else SIDES, limit, say)

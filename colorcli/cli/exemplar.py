@@ -41,6 +41,28 @@ def exemplar(
     strength: Annotated[
         float, typer.Option("--strength", help="0..1: of the reference's colour; the rest is `auto`'s.")
     ] = 1.0,
+    transform: Annotated[
+        str | None,
+        typer.Option(
+            "--transform", help="How statistics pass on (-m stylization). [default: adain]", metavar="adain|wct"
+        ),
+    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option("--samples", help="Results of each photo and reference, of seeds from --seed on.", min=1, max=99),
+    ] = 1,
+    hint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hint",
+            help="The colour of a pixel (-m stylization); repeatable. PHOTO.hints.png may hold more.",
+            metavar="x,y,#rrggbb",
+        ),
+    ] = None,
+    save_stages: Annotated[
+        Path | None,
+        typer.Option("--save-stages", help="Folder for pictures of the steps (-m stylization).", metavar="DIR"),
+    ] = None,
     method: options.Method = "color2embed",
     weights: options.Weights = None,
     device: options.Device = "auto",
@@ -84,16 +106,19 @@ def exemplar(
     )
     if not 0 <= strength <= 1:
         raise UsageError(f"--strength must be from 0 to 1, not {strength}")
-    if save_matches is not None and out is None:
-        raise UsageError("--save-matches DIR mirrors the output folder; name one with -o")
+    for option, folder in (("--save-matches", save_matches), ("--save-stages", save_stages)):
+        if folder is not None and out is None:
+            raise UsageError(f"{option} DIR mirrors the output folder; name one with -o")
 
     from colorcli.media.discover import REFERENCE, discover
+    from colorcli.media.hints import parse_dot
     from colorcli.media.references import pair
+    from colorcli.media.targets import sampled
     from colorcli.run.session import Request, check, check_references
 
     request = Request(
         method=method,
-        weights=weights,
+        weights=tuple(weights or ()),
         device=device,
         precision=precision,
         size=size,
@@ -103,7 +128,11 @@ def exemplar(
         saturation=saturation,
         compare=compare,
         provenance=provenance,
+        hints=tuple(map(parse_dot, hint or ())),
         matches=save_matches,
+        stages=save_stages,
+        samples=samples,
+        transform=transform,
         max_pixels=max_pixels,
         overwrite=overwrite,
         seed=seed,
@@ -122,7 +151,7 @@ def exemplar(
         recursive=recursive,
         extension=options.EXTENSIONS[format],
         compare=compare,
-        versions=pairing.versions,
+        versions=sampled(pairing.versions, samples),
         references=pairing.paths,
     )
     if not found.jobs and not found.failures and any(skipped.reason == REFERENCE for skipped in found.skipped):

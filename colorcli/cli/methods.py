@@ -16,12 +16,14 @@ def methods(as_json: options.AsJson = False) -> None:
     """List the methods: task, paper, licence, and whether trained weights are here."""
     from colorcli.checkpoints import store
     from colorcli.checkpoints.manifest import read_manifest
-    from colorcli.methods.registry import METHODS
+    from colorcli.methods.registry import METHODS, networks_of
 
     shipped = read_manifest(store.shipped_folder("weights") / "manifest.toml")
     rows: list[dict[str, Any]] = []
     for spec in METHODS:
-        files = [entry for entry in shipped if entry.method == spec.name and store.path_of(entry).is_file()]
+        networks = networks_of(spec.name)
+        names = {network.name for network in networks}
+        files = [entry for entry in shipped if entry.method in names and store.path_of(entry).is_file()]
         rows.append(
             {
                 "name": spec.name,
@@ -32,8 +34,9 @@ def methods(as_json: options.AsJson = False) -> None:
                 "licence": spec.licence,
                 "variants": list(spec.variants),
                 "size": spec.size,
-                "trainable": bool(spec.objective),
+                "trainable": all(network.objective for network in networks),
                 "takes_hints": spec.takes_hints,
+                "parts": list(spec.parts),
                 "weights": [{"file": entry.file, "variant": entry.variant, "bytes": entry.bytes} for entry in files],
             }
         )
@@ -47,6 +50,8 @@ def methods(as_json: options.AsJson = False) -> None:
     for heading in ("method", "task", "paper", "licence", "weights"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        held = ", ".join(f"{f['variant']} {f['bytes'] / 2**20:.1f} MiB" for f in row["weights"])
+        held = ", ".join(
+            f"{f['file'] if row['parts'] else f['variant']} {f['bytes'] / 2**20:.1f} MiB" for f in row["weights"]
+        )
         table.add_row(row["name"], row["task"], f"{row['paper']} {row['year']}", row["licence"], held or "none")
     Console().print(table)

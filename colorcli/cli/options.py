@@ -9,7 +9,10 @@ import typer
 
 Method = Annotated[str, typer.Option("-m", "--method", help="See `colorize methods`.")]
 Weights = Annotated[
-    Path | None, typer.Option("--weights", help="A weights file instead of the shipped one.", dir_okay=False)
+    list[Path] | None,
+    typer.Option(
+        "--weights", help="A weights file instead of the shipped one; repeatable, one for each part.", dir_okay=False
+    ),
 ]
 Device = Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16.")]

@@ -25,6 +25,10 @@ def train(
             metavar="DATA",
         ),
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option("--part", help="Which of a method's networks, where it has several; each is trained alone."),
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="The run's folder.")] = Path("runs/latest"),
     recipe: Annotated[
         str | None, typer.Option("--recipe", help="A TOML file, or the name of a shipped recipe (`published`).")
@@ -50,6 +54,7 @@ def train(
 ) -> None:
     """Train a method. The run's folder keeps checkpoints, a log of JSON lines and the exported weights."""
     del verbose  # read by resumes
+    from colorcli.methods.registry import part_of
     from colorcli.train.config import parse_assignments
     from colorcli.train.heap import keep_freed_memory
     from colorcli.train.session import TrainRequest, run_training
@@ -61,7 +66,8 @@ def train(
     overrides |= parse_assignments(assignments or [])
     sources = data or _split(os.environ.get("COLORIZE_DATA", ""))
     leads = os.environ.get("RANK", "0") == "0"  # under torchrun the first process alone speaks
-    request = TrainRequest(method, tuple(sources), out, recipe, init, resume, device, overrides)
+    name = method if part is None else part_of(method, part).name
+    request = TrainRequest(name, tuple(sources), out, recipe, init, resume, device, overrides)
 
     keep_freed_memory()
     view = None if quiet or as_json or not leads else TrainingView()

@@ -34,12 +34,13 @@ def list_(as_json: options.AsJson = False) -> None:
 
 @app.command("path")
 @reports_errors
-def path(method: Annotated[str, typer.Argument(help="See `colorize methods`.")]) -> None:
-    """Print where a method's weights lie."""
+def path(method: Annotated[str, typer.Argument(help="See `colorize methods`; or METHOD-PART.")]) -> None:
+    """Print where a method's weights lie; of a method of several parts a line for each."""
     from colorcli.checkpoints import store
-    from colorcli.methods.registry import METHODS
+    from colorcli.methods.registry import networks_of
 
-    typer.echo(printable(str(store.path_of(store.find(METHODS[method].name)))))
+    for entry in [store.find(network.name) for network in networks_of(method)]:
+        typer.echo(printable(str(store.path_of(entry))))
 
 
 @app.command("verify")
@@ -68,7 +69,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="A training run's folder, or its weights file.", exists=True)],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of weights with a manifest.toml.")],
 ) -> None:
-    """Put a finished run's weights into a folder as METHOD-VARIANT.safetensors, and into its manifest."""
+    """Put a finished run's weights into a folder as METHOD[-PART]-VARIANT.safetensors, and into its manifest."""
     from colorcli.train.export import publish
 
     entry = publish(run, out)

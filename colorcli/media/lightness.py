@@ -32,6 +32,15 @@ def lightness_of(image: pyvips.Image, color_bands: int) -> pyvips.Image:
     return luminance.maplut(_luminance_table())
 
 
+def lab_of(image: pyvips.Image, color_bands: int) -> pyvips.Image:
+    """CIE Lab, D65, three float bands; any alpha band is left out. L, and the profile, are as in `lightness_of`."""
+    lightness = lightness_of(image, color_bands)
+    rgb = standard_rgb(image.extract_band(0, n=color_bands))
+    if rgb.bands == 1:
+        return lightness.bandjoin([0, 0])
+    return lightness.bandjoin(rgb.colourspace("lab").extract_band(1, n=2))
+
+
 def standard_rgb(color: pyvips.Image) -> pyvips.Image:
     """sRGB pixels without alpha: the image itself where it is sRGB already, else converted, at 16 bits.
 

@@ -10,8 +10,8 @@ import pyvips
 from numpy.typing import NDArray
 
 from colorcli.items import PhotoHeader
-from colorcli.media.metadata.describe import Provenance, extend_xmp
-from colorcli.media.pictures import size_within, whole_pictures
+from colorcli.media.metadata.describe import Provenance
+from colorcli.media.pictures import size_within, synthetic, whole_pictures
 from colorcli.media.places import match_paths
 
 _LONGEST = 1024  # pixels, of a picture; matches are much coarser
@@ -36,9 +36,7 @@ def match_pictures(
     (h, w, 3) sRGB, where in the reference the matches lie. Values are repeated, not mixed: between two places of the
     reference there is none. The files are there, and errors are, as `whole_pictures` says.
     """
-    coloured = _picture(colours, *size_within(header, _LONGEST)).copy()
-    if provenance is not None:
-        coloured.set_type(pyvips.GValue.blob_type, "xmp-data", extend_xmp(None, provenance)[0])
+    coloured = synthetic(_picture(colours, *size_within(header, _LONGEST)), provenance)
     tiles = [_picture(tile, *size_within(header, _LONGEST_TILE)) for row in similarities for tile in row]
     sheet = pyvips.Image.arrayjoin(tiles, across=len(similarities[0]), shim=_GAP, background=[255, 255, 255])
     drawn = (coloured, sheet, _picture(places, *size_within(header, _LONGEST)))

@@ -51,14 +51,14 @@ def read_photo(
     return source.header, np.clip(pixels, 0.0, 100.0, dtype=np.float32).reshape(height, width)
 
 
-def read_colors(path: Path, *, side: int, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
+def read_colors(path: Path, *, side: int, multiple: int = 1, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
     """Read a photo's colours, reduced or enlarged to about side x side pixels in its own aspect.
 
-    Returns (3, h, w) float32, sRGB 0..1, upright, ICC honoured, in steps of 8 bits or finer; what is transparent lies
-    on white. Errors: PhotoError, as of `read_photo`.
+    Returns (3, h, w) float32, sRGB 0..1, upright, ICC honoured, in steps of 8 bits or finer, h and w as `network_size`
+    says; what is transparent lies on white. Errors: PhotoError, as of `read_photo`.
     """
     source = open_source(path, max_pixels=max_pixels)
-    height, width = network_size(source.header.width, source.header.height, side, 1)
+    height, width = network_size(source.header.width, source.header.height, side, multiple)
     try:
         small = thumbnail(source, width, height)
         bands = source_bands(small)

@@ -1,4 +1,4 @@
-"""Pictures that explain a result: of the photo's shape, and there only when the result is."""
+"""Pictures that explain a result, and are there only when the result is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pyvips
 
 from colorcli.items import PhotoHeader
+from colorcli.media.metadata.describe import Provenance, extend_xmp
 from colorcli.media.metadata.inscriptions import Inscriptions, keep_inscriptions, without_texts
 from colorcli.media.places import part_path, whole_files
 from colorcli.media.sources import without_paths
@@ -20,6 +21,15 @@ def size_within(header: PhotoHeader, longest: int) -> tuple[int, int]:
     """Width and height of the photo's shape, no larger than the photo, its long side at most `longest` pixels."""
     scale = min(1.0, longest / max(header.width, header.height))
     return max(1, round(header.width * scale)), max(1, round(header.height * scale))
+
+
+def synthetic(picture: pyvips.Image, provenance: Provenance | None) -> pyvips.Image:
+    """The picture, saying in its XMP that its colours are synthetic, unless `provenance` is None."""
+    if provenance is None:
+        return picture
+    told = picture.copy()
+    told.set_type(pyvips.GValue.blob_type, "xmp-data", extend_xmp(None, provenance)[0])
+    return told
 
 
 @contextmanager

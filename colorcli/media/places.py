@@ -14,6 +14,8 @@ BESIDE = ".colorized"  # how the stem of a result ends that lies beside its phot
 HINTS = ".hints.png"  # how the name of a photo's sidecar with colour hints ends
 ATTENTION = ".attention.png"  # how the name of a map of where the network looked ends
 MATCHES = (".match-colours.png", ".match-similarity.png", ".match-places.png")  # how the names of matches' pictures end
+STAGES = ".stages.png"  # how the name of a picture of the steps to a result's colour ends
+EXPLAINING = (ATTENTION, *MATCHES, STAGES)  # how the names of pictures end that show a method's way to a result
 COMPARISON = ".compare.jpg"  # how the name of a before/after picture ends
 _LONGEST_NAME = 255  # bytes; what file systems take
 
@@ -42,6 +44,11 @@ def attention_path(target: Path) -> Path:
 def match_paths(start: Path) -> tuple[Path, ...]:
     """Where the pictures of a result's matches lie, were they in its folder: `a.jpg.match-colours.png`, ..."""
     return tuple(_named_after(start, ending) for ending in MATCHES)
+
+
+def stages_path(target: Path) -> Path:
+    """Where the picture of a result's stages lies, were it in the result's folder: `a.jpg.stages.png`."""
+    return _named_after(target, STAGES)
 
 
 def hints_path(photo: Path) -> Path:

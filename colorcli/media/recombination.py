@@ -31,7 +31,22 @@ def recombine(
     keep, nothing = np.ones_like(slope[..., :1]), np.zeros_like(slope[..., :1])
     factor = enlarge(np.concatenate([keep, slope], axis=2), width, height)  # (h, w, 3) -> H x W
     addend = enlarge(np.concatenate([nothing, offset], axis=2), width, height)  # (h, w, 3) -> H x W
-    lab = lightness * factor + addend
+    return _encoded(lightness * factor + addend, gamut, bits)
+
+
+def restyle(lab: pyvips.Image, slope: FloatArray, offset: FloatArray, gamut: FloatArray, bits: int) -> pyvips.Image:
+    """sRGB of a photo's own Lab with slope * L + offset added, kept inside the gamut.
+
+    lab: three float bands, W x H. slope, offset: (h, w, 3), spread as in `recombine`: the change is as smooth as they
+    are, but for what follows the photo's own lightness, so that its detail stays. Returns 8- or 16-bit sRGB.
+    """
+    change = lab.extract_band(0) * enlarge(slope, lab.width, lab.height) + enlarge(offset, lab.width, lab.height)
+    changed = lab + change
+    lightness = changed.extract_band(0).maxpair(0).minpair(100)
+    return _encoded(lightness.bandjoin(changed.extract_band(1, n=2)), gamut, bits)
+
+
+def _encoded(lab: pyvips.Image, gamut: FloatArray, bits: int) -> pyvips.Image:
     straight = _standard_rgb(lab, bits)
     # No tilecache for the images with several readers: a thread's buffers already serve them (measured: no gain), and
     # libvips 8.18.7 crashed now and then in vips_buffer_unref_ref with threaded ones.

@@ -15,19 +15,21 @@ from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
 from colorcli.media.comparison import write_comparison
 from colorcli.media.formats import Format, format_of
-from colorcli.media.lightness import lightness_of
+from colorcli.media.lightness import lab_of, lightness_of
 from colorcli.media.metadata.describe import Provenance, describe_result, has_resolution, listed
 from colorcli.media.metadata.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
 from colorcli.media.metadata.photoshop import keep_resources
 from colorcli.media.metadata.tiff_tags import add_exif, described, exif_of_tiff
 from colorcli.media.other_formats import write_other
 from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
-from colorcli.media.recombination import recombine
+from colorcli.media.recombination import recombine, restyle
 from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
 from colorcli.media.unwritable import unwritable, write_failure
 
 _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
 _LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned
+_LAB_STEPS = [_LIGHTNESS_STEPS, 256.0, 256.0]  # Lab likewise; a and b lie in -128..128
+_LAB_MIDDLE = [0.0, 32_768.0, 32_768.0]
 _HELD_IN_MEMORY = 100_000_000  # bytes; while a photo of more than 50 megapixels is turned, it lies on disk
 
 
@@ -56,7 +58,8 @@ def write_result(
 ) -> tuple[str, ...]:
     """Colour job.source and write job.target, whose folder is made if need be.
 
-    slope, offset: (h, w, 2), chroma = slope * L + offset, spread over the photo; gamut: as `gamut_by_taxicab` takes.
+    slope, offset: (h, w, 2), chroma = slope * L + offset, spread over the photo; (h, w, 3): that is added to its own
+    Lab, see `restyle`. gamut: as `gamut_by_taxicab` takes.
     Returns notes for a person: what the target's format could not hold. Nothing is left behind on failure.
     Errors: PhotoError; ColorizeError where no result can be written any more, as on a full disk.
     """
@@ -71,10 +74,11 @@ def write_result(
         notes.append(f"16 bits became 8: {format.name} holds 8 per channel, --format png or tiff keeps 16")
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        lightness, alpha = _upright(source, held_path(job.target))
+        restyles = slope.shape[2] == 3
+        pixels, alpha = _upright(source, held_path(job.target), restyles)
         del source  # with it goes what its decoder holds
         chroma = np.float32(options.saturation)
-        image = recombine(lightness, slope * chroma, offset * chroma, gamut, bits)
+        image = (restyle if restyles else recombine)(pixels, slope * chroma, offset * chroma, gamut, bits)
         image = _join_alpha(image, alpha, header.bits, bits, format, notes)
         image = complete(image, inscriptions)
         image, left_out = describe_result(image, orientation, options.provenance, exif, format.longest_xmp)
@@ -119,22 +123,25 @@ def target_format(target: Path, header: PhotoHeader) -> Format:
     return format
 
 
-def _upright(source: Source, place: Path) -> tuple[pyvips.Image, pyvips.Image | None]:
+def _upright(source: Source, place: Path, color: bool) -> tuple[pyvips.Image, pyvips.Image | None]:
     """The photo's lightness (float, 0..100) and alpha (as in the file), upright, streaming where it is so already.
 
-    place: the file that holds a large photo that is not.
+    place: the file that holds a large photo that is not. color: CIE Lab in place of lightness.
     """
-    lightness = lightness_of(source.image, source.color_bands)
+    pixels = (lab_of if color else lightness_of)(source.image, source.color_bands)
     alpha = source.image.extract_band(source.color_bands) if source.header.alpha else None
     if source.orientation == 1:
-        return lightness, alpha
-    # A turned photo is needed whole. Two bytes per pixel hold its lightness.
-    packed = (lightness * _LIGHTNESS_STEPS + 0.5).cast("ushort")
+        return pixels, alpha
+    # A turned photo is needed whole. Two bytes per pixel hold its lightness, four more its chroma.
+    steps, middle = (_LAB_STEPS, _LAB_MIDDLE) if color else ([_LIGHTNESS_STEPS], [0.0])
+    packed = pixels.linear(steps, [value + 0.5 for value in middle]).cast("ushort")
     if alpha is not None:
         packed = packed.bandjoin(alpha.cast("ushort"))
     large = 2 * packed.width * packed.height * packed.bands > _HELD_IN_MEMORY
     turned = (_held_on_disk(packed, place) if large else packed.copy_memory()).autorot()
-    return turned.extract_band(0) / _LIGHTNESS_STEPS, None if alpha is None else turned.extract_band(1)
+    factors, addends = [1 / step for step in steps], [-start / step for start, step in zip(middle, steps, strict=True)]
+    unpacked = turned.extract_band(0, n=len(steps)).linear(factors, addends)
+    return unpacked, None if alpha is None else turned.extract_band(len(steps))
 
 
 def _held_on_disk(image: pyvips.Image, place: Path) -> pyvips.Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from colorcli.media.formats import PHOTO_EXTENSIONS
-from colorcli.media.places import ATTENTION, HINTS, MATCHES, hints_path
+from colorcli.media.places import EXPLAINING, HINTS, hints_path
 
 
 def folded(name: str) -> str:
@@ -68,4 +68,4 @@ def _stem(drawing: str) -> str:
 
 def _is_photo(name: str) -> bool:
     lower = name.lower()
-    return lower.endswith(tuple(PHOTO_EXTENSIONS)) and not lower.endswith((HINTS, ATTENTION, *MATCHES))
+    return lower.endswith(tuple(PHOTO_EXTENSIONS)) and not lower.endswith((HINTS, *EXPLAINING))

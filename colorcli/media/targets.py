@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 
@@ -33,6 +33,7 @@ class Version:
 
     reference: Reference | None = None  # whose colours it has
     label: str = ""  # what its name has between the photo's and the extension; "" for nothing
+    sample: int = 0  # which of several results of one reference
 
 
 Versions = Callable[[PurePosixPath], Sequence[Version]]  # of a photo, by its place; PhotoError where it gets none
@@ -41,6 +42,19 @@ Versions = Callable[[PurePosixPath], Sequence[Version]]  # of a photo, by its pl
 def one_version(_: PurePosixPath) -> Sequence[Version]:
     """Every photo gets one result, and no reference."""
     return (Version(),)
+
+
+def sampled(versions: Versions, count: int) -> Versions:
+    """`count` results in place of each, called sample-1, sample-2, and so on; as they are where that is one."""
+
+    def several(place: PurePosixPath) -> Sequence[Version]:
+        return [
+            replace(version, label=f"{version.label}.sample-{sample + 1}".lstrip("."), sample=sample)
+            for version in versions(place)
+            for sample in range(count)
+        ]
+
+    return versions if count == 1 else several
 
 
 def make_jobs(
@@ -102,8 +116,8 @@ def make_jobs(
             owners |= dict.fromkeys(map(key, claims), found.source)
             if sheet is not None:
                 sheets[key(sheet)] = found
-            name, sidecar = str(found.relative), sidecars.of(found.source)
-            jobs.append(Job(found.source, claims[0], name, sidecar, reference=version.reference, together=sheet))
+            job = Job(found.source, claims[0], str(found.relative), sidecars.of(found.source), together=sheet)
+            jobs.append(replace(job, reference=version.reference, sample=version.sample))
     return jobs, failures
 
 

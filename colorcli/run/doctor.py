@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -79,7 +79,7 @@ def _weights() -> list[Finding]:
         entries = store.shipped()
     except ColorizeError as error:
         return [Finding("weights", str(error), False)]
-    findings = []
+    findings = [Finding("weights", lack, False) for lack in _lacking({entry.method for entry in entries})]
     for entry in entries:
         try:
             store.verify(entry)
@@ -87,3 +87,13 @@ def _weights() -> list[Finding]:
         except ColorizeError as error:
             findings.append(Finding("weights", str(error), False))
     return findings
+
+
+def _lacking(shipped: set[str]) -> Iterator[str]:
+    """The methods of which some parts are shipped and others are not."""
+    from colorcli.methods.registry import METHODS
+
+    for spec in METHODS:
+        lack = [part for part in spec.parts if part not in shipped]
+        if 0 < len(lack) < len(spec.parts):
+            yield f"{spec.name} cannot run without weights of {', '.join(lack)}; `colorize train` makes some"

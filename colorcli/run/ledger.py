@@ -39,7 +39,7 @@ class Mark:
     source: str  # real path
     size: int  # bytes
     time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
-    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference
+    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference, seed
 
 
 class Look(NamedTuple):
@@ -111,9 +111,9 @@ class Ledger:
         """All that a job writes."""
         if job.shows:
             return (job.target,)
-        attention = () if job.attention is None else (job.attention,)
+        explaining = [path for path in (job.attention, job.stages) if path is not None]
         matches = () if job.matches is None else match_paths(job.matches)
-        return (*results_of(job.target, self._compare and job.together is None), *attention, *matches)
+        return (*results_of(job.target, self._compare and job.together is None), *explaining, *matches)
 
     def look(self, job: Job) -> Look:
         """Where a job stands, its files taken together. A comparison that it shares counts if it is missing or foreign.
@@ -143,13 +143,15 @@ class Ledger:
         return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
 
     def _settings_of(self, job: Job) -> str:
-        """What decides besides the photo: the settings, its hints and its reference, or the results that are shown."""
+        """What decides besides the photo: the settings; its hints, reference and seed, or the results it shows."""
         own: dict[str, Any] = {}
         if job.sidecar is not None or job.dots:
             own["drawing"] = None if job.sidecar is None else sha256_of(job.sidecar)
             own["dots"] = [astuple(dot) for dot in job.dots]
         if job.reference is not None:
             own["reference"] = job.reference.sha256
+        if job.seed is not None:
+            own["seed"] = job.seed
         if job.shows:
             own["shows"] = [self._settings_of(one) for one in job.shows]
         return settings_key({"settings": self._settings, **own}) if own else self._settings

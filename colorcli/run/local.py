@@ -217,7 +217,8 @@ class LocalRun:
         if not isinstance(judged, Mark):
             yield judged
             return
-        decoded = decode(job, self._size, self._method.spec.multiple, self._max_pixels)
+        spec = self._method.spec
+        decoded = decode(job, self._size, spec.multiple, self._max_pixels, colors=spec.sees_color)
         if self._references is not None and isinstance(decoded, Photo):
             decoded = self._references.refer(decoded)
         if isinstance(decoded, Photo):
@@ -241,8 +242,7 @@ class LocalRun:
             self._batches.close()
 
     def _infer(self, batch: Batch) -> Iterator[Colored | Outcome]:
-        first = batch.photos[0].job
-        shows = first.attention is not None or first.matches is not None  # all of a run's photos, or none
+        shows = batch.photos[0].job.explained  # all of a run's photos are, or none
 
         def exactly(*given: Any) -> torch.Tensor:
             return _asked(self._loaded_exactly(), shows)(*given)

@@ -17,9 +17,9 @@ from colorcli.items import Dot, Failure, Job, Reference
 from colorcli.loader import LoadedMethod, blended, load_method
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.metadata.describe import Provenance
-from colorcli.media.places import BESIDE_LEDGER, attention_path
+from colorcli.media.places import BESIDE_LEDGER, attention_path, stages_path
 from colorcli.media.results import ResultOptions
-from colorcli.methods.registry import METHODS
+from colorcli.methods.registry import METHODS, PARTS
 from colorcli.methods.spec import MethodSpec
 from colorcli.run.beside import FolderLedgers
 from colorcli.run.judge import Unchanged
@@ -36,7 +36,7 @@ class Request:
     """What a person asked for, besides the files; the defaults are the commands'."""
 
     method: str
-    weights: Path | None = None  # None: the shipped ones
+    weights: tuple[Path, ...] = ()  # (): the shipped ones
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     precision: str = "auto"  # "auto", "fp32", "bf16", "fp16"
     size: int = 0  # side of the network's input, pixels; 0: as the weights were trained
@@ -49,12 +49,26 @@ class Request:
     hints: tuple[Dot, ...] = ()  # for every photo
     attention: Path | None = None  # folder for maps of where the network looked; None: no maps
     matches: Path | None = None  # folder for pictures of matches with the references; None: no pictures
+    stages: Path | None = None  # folder for pictures of the steps to the colour; None: no pictures
+    samples: int = 1  # results of a photo and a reference; the jobs say which each is
+    stylizes: bool = False  # `method` is a part that changes photos in colour
+    transform: str | None = None  # of the methods that have this choice; None: their default
     max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
     overwrite: bool = False
     seed: int = 0
     verbosity: int = 0  # -1 quiet .. 2 tracebacks
     strength: float | None = None  # 0..1, how much of a reference's colour; None: of a method that takes no reference
     choices: tuple[Reference, ...] = ()  # of these each photo gets the nearest; (): its job names its reference
+
+    @property
+    def spec(self) -> MethodSpec:
+        """The method's. UsageError where there is none of that name."""
+        return (PARTS if self.stylizes else METHODS)[self.method]
+
+    @property
+    def explains(self) -> bool:
+        """Whether pictures of the method's way are written as well."""
+        return any(folder is not None for folder in (self.attention, self.matches, self.stages))
 
     @property
     def blends(self) -> bool:
@@ -88,7 +102,7 @@ def check_references(references: Sequence[Reference], max_pixels: int) -> None:
 
 
 def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
-    spec = METHODS[request.method]
+    spec = request.spec
     able = ", ".join(other.name for other in METHODS if other.needs_reference is not spec.needs_reference)
     if spec.needs_reference and request.strength is None:
         raise UsageError(
@@ -97,22 +111,24 @@ def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
     if not spec.needs_reference and request.strength is not None:
         raise UsageError(f"{spec.name} takes no reference photo: `colorize auto` runs it; or choose -m {able}")
     _refuse_unable(spec, request)
+    _choices(spec, request)
     device = choose_device(request.device)
     return spec, device, choose_precision(request.precision, device, spec.half)
 
 
 def _prepare(request: Request, say: Say) -> _Prepared:
     spec, device, dtype = _chosen(request)
+    choices = _choices(spec, request)
     torch.manual_seed(request.seed)
 
     def load(precision: torch.dtype) -> LoadedMethod:
-        own = load_method(spec.name, weights=request.weights, device=device, dtype=precision)
+        own = load_method(spec.name, weights=request.weights, device=device, dtype=precision, choices=choices)
         if request.strength is None or not request.blends:
             return own
-        return blended(own, load_method(_AUTOMATIC, weights=None, device=device, dtype=precision), request.strength)
+        return blended(own, load_method(_AUTOMATIC, weights=(), device=device, dtype=precision), request.strength)
 
     method = load(dtype)
-    if request.attention is not None or request.matches is not None:
+    if request.explains:
         _try_showing(method)
     size = request.size or method.size
     precision = str(dtype).removeprefix("torch.")
@@ -137,6 +153,8 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         "compare": options.compare,
         "provenance": request.provenance,
     }
+    if choices:
+        decides["chosen"] = choices
     if request.strength is not None:
         decides["strength"] = request.strength
         decides["choices"] = sorted({reference.sha256 for reference in request.choices})
@@ -153,40 +171,66 @@ def _try_showing(method: LoadedMethod) -> None:
 
 def _refuse_unable(spec: MethodSpec, request: Request) -> None:
     """UsageError for what the method cannot do, naming those that can."""
+    like = [other for other in METHODS if other.needs_reference is spec.needs_reference]  # of the same command
     if request.hints and not spec.takes_hints:
-        able = ", ".join(other.name for other in METHODS if other.takes_hints)
+        able = ", ".join(other.name for other in like if other.takes_hints)
         raise UsageError(f"{spec.name} takes no hints; choose -m {able}, or leave out --hint")
     if request.attention is not None and not spec.attention:
-        able = ", ".join(other.name for other in METHODS if other.attention)
+        able = ", ".join(other.name for other in like if other.attention)
         raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
     if request.matches is not None and not spec.matches:
-        able = ", ".join(other.name for other in METHODS if other.matches)
+        able = ", ".join(other.name for other in like if other.matches)
         raise UsageError(f"{spec.name} has no matches; choose -m {able}, or leave out --save-matches")
+    if request.stages is not None and not spec.stages:
+        able = ", ".join(other.name for other in like if other.stages)
+        raise UsageError(f"{spec.name} has no stages to show; choose -m {able}, or leave out --save-stages")
+    if request.samples > 1 and not spec.draws:
+        able = ", ".join(other.name for other in like if other.draws)
+        raise UsageError(f"{spec.name} has one result only; choose -m {able}, or leave out --samples")
+
+
+def _choices(spec: MethodSpec, request: Request) -> dict[str, str]:
+    """What the method lets a person choose, as it was chosen; UsageError for what it does not."""
+    asked = {"transform": request.transform}
+    chosen = {name: values[0] for name, values in spec.choices.items()}
+    for name, value in asked.items():
+        if value is None:
+            continue
+        if name not in chosen:
+            able = ", ".join(other.name for other in METHODS if name in other.choices)
+            raise UsageError(f"{spec.name} has no --{name}; choose -m {able}, or leave it out")
+        if value not in spec.choices[name]:
+            raise UsageError(f"--{name} must be {' or '.join(spec.choices[name])}, not {value!r}")
+        chosen[name] = value
+    return chosen
 
 
 def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
-    takes_hints = METHODS[request.method].takes_hints
+    spec = request.spec
+    takes_hints = spec.takes_hints
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
     if unseen:
         say(f"{request.method} takes no hints: {unseen} .hints.png file(s) left out")
-    elif not request.hints and request.attention is None and request.matches is None:
+    elif not (request.hints or request.explains or spec.draws):
         return jobs  # as they are: there may be a million
     return [
         replace(
             job,
             sidecar=job.sidecar if takes_hints else None,
             dots=request.hints,
-            attention=None if (place := _mirrored(job, out, request.attention)) is None else attention_path(place),
+            attention=_mirrored(job, out, request.attention, attention_path),
             matches=_mirrored(job, out, request.matches),
+            stages=_mirrored(job, out, request.stages, stages_path),
+            seed=request.seed + job.sample if spec.draws else None,
         )
         for job in jobs
     ]
 
 
-def _mirrored(job: Job, out: Path | None, folder: Path | None) -> Path | None:
-    """The place in `folder` that the job's result has in `out`; None without one of them."""
-    return None if folder is None or out is None else folder / job.target.relative_to(out)
+def _mirrored(job: Job, out: Path | None, folder: Path | None, named: Callable[[Path], Path] = Path) -> Path | None:
+    """The place in `folder` that the job's result has in `out`, as `named` calls it; None without one of them."""
+    return None if folder is None or out is None else named(folder / job.target.relative_to(out))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Together:
         for job in jobs:
             if job.together is not None:
                 self._jobs[job.together].append(job)
-        self._ended: defaultdict[Path, list[Job | None]] = defaultdict(list)  # None: without a result
+        self._ended: defaultdict[Path, list[Path | None]] = defaultdict(list)  # results; None: there is none
 
     def after(self, outcome: Finished | Failure | Unchanged) -> Finished | Failure | Unchanged:
         """The outcome; a Failure in its place where it was the last and the comparison cannot be made.
@@ -37,11 +37,11 @@ class Together:
         place = outcome.together if isinstance(outcome, Failure) else outcome.job.together
         if place is None:
             return outcome
-        self._ended[place].append(job)
+        self._ended[place].append(None if job is None else job.target)  # a job may have found its reference meanwhile
         if len(self._ended[place]) < len(self._jobs[place]):
             return outcome
         ended = self._ended.pop(place)
-        shown = tuple(one for one in self._jobs.pop(place) if one in ended)
+        shown = tuple(one for one in self._jobs.pop(place) if one.target in ended)
         failure = self._made(Job(shown[0].source, place, shown[0].name, shows=shown)) if shown else None
         return failure if failure is not None and job is not None else outcome
 

@@ -41,12 +41,16 @@ class Batcher:
 
 
 def make_batch(photos: list[Photo]) -> Batch:
-    """Photos of one shape as one Batch; of hints where any of them has some, of embeddings where all have one."""
+    """Photos of one shape as one Batch; of hints where any has some, of what else there is where all have it."""
     lightness = torch.stack([photo.lightness for photo in photos])  # B x (1, h, w) -> (B, 1, h, w)
     embeddings = [photo.embedding for photo in photos if photo.embedding is not None]
     joined = torch.stack(embeddings) if len(embeddings) == len(photos) else None  # B x (E,) -> (B, E)
+    drawn = [photo.job.seed for photo in photos if photo.job.seed is not None]
+    seeds = torch.tensor(drawn) if len(drawn) == len(photos) else None
+    own = [photo.chroma for photo in photos if photo.chroma is not None]
+    chroma = torch.stack(own) if len(own) == len(photos) else None  # B x (2, h, w) -> (B, 2, h, w)
     if all(photo.hints is None for photo in photos):
-        return Batch(tuple(photos), lightness, None, joined)
+        return Batch(tuple(photos), lightness, None, joined, seeds, chroma)
     none = lightness.new_zeros(3, *lightness.shape[2:])
     hints = [none if photo.hints is None else photo.hints for photo in photos]
-    return Batch(tuple(photos), lightness, torch.stack(hints), joined)  # B x (3, h, w) -> (B, 3, h, w)
+    return Batch(tuple(photos), lightness, torch.stack(hints), joined, seeds, chroma)  # B x (3, h, w) -> (B, 3, h, w)

@@ -5,20 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job, Photo, PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.hints import open_hints, read_drawing
-from colorcli.media.photos import read_photo
+from colorcli.media.photos import read_colors, read_photo
+from colorcli.media.sources import open_source
 from colorcli.methods.hints import dotted, drawn
 
 
-def decode(job: Job, side: int, multiple: int, max_pixels: int = MAX_PIXELS) -> Photo | Failure:
+def decode(
+    job: Job, side: int, multiple: int, max_pixels: int = MAX_PIXELS, *, colors: bool = False
+) -> Photo | Failure:
     """Read one photo for a network of about side x side pixels; what cannot be read, or is too large, is a Failure.
 
-    So are hints that cannot be read or are not this photo's.
+    So are hints that cannot be read or are not this photo's. colors: the network sees the photo's own colour, too.
     """
     try:
+        if colors:
+            header = open_source(job.source, max_pixels=max_pixels).header
+            rgb = torch.from_numpy(read_colors(job.source, side=side, multiple=multiple, max_pixels=max_pixels))
+            lab = rgb_to_lab(rgb)  # (3, h, w)
+            return Photo(job, header, lab[:1], chroma=lab[1:])
         header, lightness = read_photo(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
         hints = _hints(job, header, *lightness.shape, max_pixels=max_pixels)
     except PhotoError as error:

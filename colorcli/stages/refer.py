@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import lru_cache
-from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,10 +21,10 @@ from colorcli.metrics.colourfulness import GRAY, colourfulness
 
 _SIDE = 256  # pixels, of the square that a reference is read at; its embedding is made of 256x256
 _READ = 32  # references whose colours are remembered; 768 KB each
-_KEPT = 4096  # embeddings that are kept; 2 KB each
+_KEPT = 2**26  # bytes of embeddings that are kept; by the method one takes 2 KB to some MB
+_ERROR = 2**11  # bytes that what could not be made is counted as
 
 Say = Callable[[str], None]
-T = TypeVar("T")
 
 
 @lru_cache(maxsize=_READ)
@@ -66,8 +65,8 @@ class References:
         """
         self._embed, self._content, self._multiple, self._max_pixels = embed, content, multiple, max_pixels
         self._choices, self._say = choices, say
-        self._embeddings: _Once[Tensor] = _Once(self._embedding_of, _KEPT)
-        self._contents: _Once[Tensor] = _Once(self._content_of, len(choices))
+        self._embeddings = _Once(self._embedding_of, _KEPT)
+        self._contents = _Once(self._content_of, None)
         self._lock = threading.Lock()
         self._candidates: tuple[list[Reference], Tensor] | None = None
         self._stopped = False
@@ -143,15 +142,20 @@ def _resized(lightness: Tensor, height: int, width: int) -> Tensor:
     return torch.nn.functional.interpolate(lightness[None], (height, width), mode="bilinear", antialias=True)
 
 
-class _Once(Generic[T]):
-    """What is made of a reference, made once, by the thread that asks first; the others wait. `kept` at most."""
+class _Once:
+    """What is made of a reference, made once, by the thread that asks first; the others wait.
 
-    def __init__(self, make: Callable[[Reference], T], kept: int) -> None:
+    kept: bytes of those that are kept, the latest asked for; None: all are. The last one made always is.
+    """
+
+    def __init__(self, make: Callable[[Reference], Tensor], kept: int | None) -> None:
         self._make, self._kept = make, kept
-        self._made: OrderedDict[Reference, Future[T]] = OrderedDict()
+        self._made: OrderedDict[Reference, Future[Tensor]] = OrderedDict()
+        self._sizes: dict[Reference, int] = {}  # bytes of those that are made
+        self._held = 0  # bytes, their sum
         self._lock = threading.Lock()
 
-    def begin(self, reference: Reference) -> Future[T]:
+    def begin(self, reference: Reference) -> Future[Tensor]:
         """Make it, unless another thread does or did: then its answer may still be to come."""
         with self._lock:
             made = self._made.get(reference)
@@ -159,14 +163,30 @@ class _Once(Generic[T]):
                 self._made.move_to_end(reference)
                 return made
             made = self._made[reference] = Future()
-            if len(self._made) > self._kept:
-                self._made.popitem(last=False)
         try:
-            made.set_result(self._make(reference))
+            result = self._make(reference)
         except BaseException as error:
             made.set_exception(error)
+            self._note(reference, _ERROR)
+        else:
+            made.set_result(result)
+            self._note(reference, result.nbytes)
         return made
 
-    def of(self, reference: Reference) -> T:
+    def _note(self, reference: Reference, size: int) -> None:
+        """That it is made, and takes so many bytes; what was asked for least lately makes room for it."""
+        with self._lock:
+            self._sizes[reference] = size
+            self._held += size
+            if self._kept is None:
+                return
+            for other in list(self._made):
+                if self._held <= self._kept:
+                    return
+                if other in self._sizes and other != reference:
+                    del self._made[other]
+                    self._held -= self._sizes.pop(other)
+
+    def of(self, reference: Reference) -> Tensor:
         """What was made of it. Errors: those of `make`, for every photo that asks."""
         return self.begin(reference).result()

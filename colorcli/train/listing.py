@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from colorcli.errors import ColorizeError, UsageError
-from colorcli.media.places import ATTENTION, COMPARISON, HINTS, MATCHES
+from colorcli.media.places import COMPARISON, EXPLAINING, HINTS
 
 PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 SHARD_ENDINGS = (".tar", ".tar.gz", ".tgz")
 INDEX = "index.csv.gz"  # beside shards: the members' splits and labels
 MASK_ENDING = ".mask.png"
-_NO_PHOTOS = (MASK_ENDING, HINTS, ATTENTION, *MATCHES, COMPARISON)  # what lies beside photos and has a photo's ending
+_NO_PHOTOS = (MASK_ENDING, HINTS, *EXPLAINING, COMPARISON)  # what lies beside photos and has a photo's ending
 
 
 @dataclass(frozen=True, slots=True)

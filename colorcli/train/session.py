@@ -19,7 +19,7 @@ from colorcli.checkpoints.store import shipped_folder
 from colorcli.errors import ColorizeError, UsageError, WeightsError
 from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.methods.objective import Objective
-from colorcli.methods.registry import COMPANIONS, METHODS, PARTS
+from colorcli.methods.registry import COMPANIONS, METHODS, PARTS, short_names
 from colorcli.methods.spec import MethodSpec
 from colorcli.train import distributed
 from colorcli.train.companions import load_companions
@@ -102,12 +102,19 @@ def run_training(request: TrainRequest, report: Report) -> Path:
 
 
 def find_spec(name: str) -> MethodSpec:
-    """The method, companion network or part of a method of that name, or UsageError with the names there are."""
+    """The method, companion network or part of a method of that name, or UsageError with the names there are.
+
+    A method of several parts is no network: UsageError with its parts.
+    """
     registries = (METHODS, COMPANIONS, PARTS)
     for registry in registries:
         if name in registry:
-            return registry[name]
-    there = ", ".join(spec.name for registry in registries for spec in registry)
+            spec = registry[name]
+            if spec.parts:
+                parts = " or --part ".join(short_names(spec))
+                raise UsageError(f"{name} has several networks, each trained alone: say --part {parts}")
+            return spec
+    there = ", ".join(spec.name for registry in registries for spec in registry if not spec.parts)
     raise UsageError(f"nothing to train is called {name!r}; there are: {there}")
 
 

@@ -136,7 +136,7 @@ def test_memory_is_counted_in_bytes_and_not_from_the_parent() -> None:
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
     """Oracle: the last line of the child's own error: the name of the file that is not there."""
     with pytest.raises(ColorizeError, match=r"gone\.safetensors"):
-        peak_memory("smsanet", tmp_path / "gone.safetensors", "fp32", 64, 1)
+        peak_memory("smsanet", [tmp_path / "gone.safetensors"], "fp32", 64, 1)
 
 
 @pytest.mark.usefixtures("few_rounds")
@@ -188,6 +188,6 @@ def test_a_photo_that_fails_is_no_speed(tiny_weights: Path, monkeypatch: pytest.
         (folder / f"{photos}x{side}.jpg").write_bytes(b"\xff\xd8\xff no photo")
 
     monkeypatch.setattr(stream, "_write_photos", empty)
-    request = speed._request(_method(_taking({})), tiny_weights, "fp32")
+    request = speed._request(_method(_taking({})), [tiny_weights], "fp32")
     with pytest.raises(ColorizeError, match=r"end to end, 1x64\.jpg: "):
         stream.stream_speed(request, 64, 1)

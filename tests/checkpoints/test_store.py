@@ -47,7 +47,8 @@ def test_find_and_verify(entry: Entry, tmp_path: Path) -> None:
 def test_what_is_not_shipped_says_how_to_get_it(entry: Entry, method: str, variant: str) -> None:
     """Oracle: house rule 9; exit code 4."""
     del entry
-    with pytest.raises(WeightsError, match=rf"{method} \({variant}\); name a file with --weights") as caught:
+    told = rf"{method} \({variant}\); make them with `colorize train {method} .* --variant {variant} .* --weights "
+    with pytest.raises(WeightsError, match=told) as caught:
         store.find(method, variant)
     assert caught.value.exit_code == 4
 

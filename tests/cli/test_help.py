@@ -47,6 +47,7 @@ def test_every_command_and_option_has_a_line_of_help() -> None:
     assert {
         ("auto",),
         ("exemplar",),
+        ("stylize",),
         ("train",),
         ("samples",),
         ("methods",),

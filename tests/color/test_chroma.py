@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorcli.color.chroma import EPSILON, RADIUS, enlarge, guide, join
+from colorcli.color.chroma import CONTRAST, EPSILON, RADIUS, enlarge, guide, guide_change, join
 from colorcli.color.lab import rgb_to_lab
 
 
@@ -150,3 +150,37 @@ def test_saturation_scales_chroma() -> None:
     gray = join(lightness, slope, offset, 0.0)
     assert float((gray.amax(1) - gray.amin(1)).max()) < 1e-4
     assert torch.allclose(_joined_chroma(lightness, slope, offset, 0.5), torch.tensor(6.0), atol=0.02)
+
+
+def test_a_change_in_narrow_windows_is_guided_like_chroma() -> None:
+    """Oracle: `guide` itself, where the wide window is no wider than its own and L's slope is within bounds; exact."""
+    lightness = 100 * torch.rand(1, 1, 40, 56, generator=torch.Generator().manual_seed(0))
+    change = torch.cat((0.1 * lightness - 3, -0.6 * lightness, 0.9 * lightness), dim=1)
+    for found, expected in zip(guide_change(lightness, change), guide(lightness, change), strict=True):
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(("factor", "kept"), [(-1.0, CONTRAST[0] - 1), (3.0, CONTRAST[1] - 1)])
+def test_a_change_leaves_contrast(factor: float, kept: float) -> None:
+    """Oracle: closed form: a change of L that is a line of L beyond the bounds gets the slope at the bound, 1e-3
+    (epsilon beside a variance of 833), and its mean stays, 0.5 L; a and b follow as they are."""
+    lightness = 100 * torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    change = factor * lightness.expand(-1, 3, -1, -1)
+    slope, offset = guide_change(lightness, change)
+    assert torch.allclose(slope[:, 0], torch.tensor(kept), atol=1e-3)
+    assert float(slope[:, 1:].mean()) == pytest.approx(factor, rel=0.05)
+    applied = slope * lightness + offset
+    assert torch.allclose(applied.mean((2, 3)), change.mean((2, 3)), atol=0.5)
+
+
+def test_a_change_without_detail_is_as_smooth_as_it_is() -> None:
+    """Oracle: closed form: the same everywhere gives slope 0 and that offset, 1e-3; a chequerboard of 20 units
+    is no change, 0.5 (an odd window has one pixel more of one colour)."""
+    lightness = 100 * torch.rand(1, 1, 128, 96, generator=torch.Generator().manual_seed(0))
+    flat = torch.tensor([5.0, -7.0, 9.0])[None, :, None, None].expand(1, 3, 128, 96)
+    rows, columns = torch.meshgrid(torch.arange(128), torch.arange(96), indexing="ij")
+    board = flat + 10.0 * (1 - 2 * ((rows + columns) % 2))
+    for change, near in ((flat, 1e-3), (board, 0.5)):
+        slope, offset = guide_change(lightness, change)
+        applied = slope * lightness + offset
+        assert float((applied - flat).abs().mean()) < near

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.methods.objective import Objective
-from colorcli.methods.registry import METHODS
+from colorcli.methods.registry import METHODS, networks_of
 from colorcli.methods.spec import MethodSpec
 
 COMPACT_PARAMETERS = 8_000_000  # at inference: under 16 MiB in fp16
@@ -33,7 +33,7 @@ class Case:
 
     spec: MethodSpec
     variant: str
-    network: nn.Module
+    network: nn.Module  # of a method of several parts a list of theirs
     predictor: Any
 
     def lightness(self, batch: int, rows: int, columns: int, seed: int = 0) -> Tensor:
@@ -59,8 +59,9 @@ class Case:
 def _build(name: str, variant: str, **settings: Any) -> Case:
     torch.manual_seed(0)
     spec = METHODS[name]
-    network = spec.load("network")(**{**spec.variants[variant], **settings}).eval()
-    return Case(spec, variant, network, spec.load("predictor")(network))
+    networks = [part.load("network")(**{**part.variants[variant], **settings}).eval() for part in networks_of(name)]
+    network = nn.ModuleList(networks).eval() if spec.parts else networks[0]
+    return Case(spec, variant, network, spec.load("predictor")(*networks))
 
 
 @pytest.fixture(scope="class", params=VARIANTS, ids="-".join)
@@ -123,9 +124,10 @@ class TestEveryVariant:
         lightness = case.lightness(2, 2, 3)
         plain = case.predict(lightness)
         hints = torch.zeros(2, 3, *lightness.shape[2:])
-        assert torch.equal(case.predictor(lightness, hints), plain)
+        given = (case.embedding,) if case.spec.needs_reference else ()
+        assert torch.equal(case.predictor(lightness, *given, hints), plain)
         hints[0, :, 4:9, 4:9] = torch.tensor([60.0, -40.0, 1.0])[:, None, None]
-        hinted = case.predictor(lightness, hints)
+        hinted = case.predictor(lightness, *given, hints)
         assert hinted.shape == plain.shape and float((hinted[0] - plain[0]).abs().max()) > 0.01
         assert torch.allclose(hinted[1], plain[1], atol=0.01, rtol=0)
 
@@ -144,10 +146,10 @@ class TestEveryVariant:
     def test_matches_are_told_where_the_spec_says_so(self, case: Case) -> None:
         """Oracle: MethodSpec's comment: the same chroma (1e-4), the reference's chroma within its own range (1e-4),
         similarities of as many levels there as back, -1..1, and places 0..1, all float32 of the photo's size; without
-        the fact there is no such call; no spec promises both kinds of planes."""
+        the fact there is no such call; no spec promises planes of two kinds."""
         assert hasattr(case.predictor, "with_matches") is case.spec.matches
         assert hasattr(case.predictor, "there_and_back") is case.spec.matches
-        assert not (case.spec.matches and case.spec.attention)
+        assert case.spec.attention + case.spec.matches + bool(case.spec.stages) == bool(case.spec.showing)
         if not case.spec.matches:
             return
         lightness, z = case.lightness(2, 2, 3), case.embedding.expand(2, -1)
@@ -160,6 +162,33 @@ class TestEveryVariant:
         assert 0 < float(brought.abs().max()) <= 128
         back = case.predictor.there_and_back(lightness, z, brought)
         assert back.shape == brought.shape and float(back.abs().max()) <= float(brought.abs().max())
+
+    def test_stages_are_shown_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: the same chroma (exact), and two planes for each stage, finite, of the photo's
+        size; without the fact there is no such call."""
+        assert hasattr(case.predictor, "with_stages") is bool(case.spec.stages)
+        if not case.spec.stages:
+            return
+        lightness = case.lightness(2, 2, 3)
+        given = (case.embedding.expand(2, -1),) if case.spec.needs_reference else ()
+        chroma, stages = case.predictor.with_stages(lightness, *given)
+        assert torch.equal(chroma, case.predict(lightness))
+        assert stages.shape == (2, 2 * len(case.spec.stages), *lightness.shape[2:])
+        assert stages.dtype is torch.float32 and bool(torch.isfinite(stages).all())
+
+    def test_draws_follow_from_the_seed_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: each photo alone with its seed (0.01 ab, as above); among eight seeds one draws
+        otherwise."""
+        if not case.spec.draws:
+            pytest.skip("it draws nothing")
+        lightness = case.lightness(1, 4, 4)
+        given = (case.embedding,) if case.spec.needs_reference else ()
+        alone = [case.predictor(lightness, *given, None, torch.tensor([seed])) for seed in range(8)]
+        both = case.predictor(lightness.expand(2, -1, -1, -1), *given, None, torch.tensor([3, 5]))
+        assert torch.allclose(both, torch.cat((alone[3], alone[5])), atol=0.01)
+        assert any(not torch.equal(alone[0], other) for other in alone[1:])
+        with pytest.raises(ValueError, match=r"expected seeds \(1,\), got \(2,\)"):
+            case.predictor(lightness, *given, None, torch.tensor([1, 2]))
 
     def test_references_are_looked_at_where_the_spec_says_so(self, case: Case) -> None:
         """Oracle: MethodSpec's comment: embeddings of references of any size, and what a lightness shows as a vector of
@@ -191,8 +220,9 @@ class TestEveryVariant:
         assert float((rough - exact).abs().max()) < 0.1 * float(exact.abs().max())
 
     def test_compact_is_small(self, case: Case) -> None:
-        """Oracle: methods.md's ceiling for what ships, 8 M parameters; and paper is the larger one."""
-        count = sum(parameter.numel() for parameter in case.network.parameters())
+        """Oracle: methods.md's ceiling for a file that ships, 8 M parameters; and paper has one that is larger."""
+        networks = case.network if case.spec.parts else [case.network]
+        count = max(sum(parameter.numel() for parameter in network.parameters()) for network in networks)
         assert (count <= COMPACT_PARAMETERS) == (case.variant == "compact")
 
     def test_the_spec_is_filled_in(self, case: Case) -> None:
@@ -202,6 +232,7 @@ class TestEveryVariant:
         assert {"paper", "compact"} <= set(spec.variants)
         assert spec.size % spec.multiple == 0
         assert all((spec.title, spec.paper, spec.licence, 2000 < spec.year < 2100))
+        assert all(len(choices) > 1 for choices in spec.choices.values())
         if spec.objective:
             objective = spec.load("objective")(case.network, {})
             assert isinstance(objective, Objective)

@@ -170,13 +170,15 @@ def test_named_sidecars_and_attention_maps_are_no_photos(tmp_path: Path) -> None
         "y/a.hints.png",
         "y/B.JPG.ATTENTION.PNG",
         "y/b.jpg.match-places.png",
+        "y/b.jpg.Stages.png",
     )
     named = sorted(str(path) for path in root.glob("*/*"))
     for inputs in (named, [str(root / "*" / "*")]):
         found = discover(inputs, tmp_path / "out")
         assert [job.source.name for job in found.jobs] == ["a.jpg", "b.jpg"] and not found.failures
-        matches = "a picture of matches, not a photo"
-        assert sorted(_skipped(found).values()) == [matches, "an attention map, not a photo", UNUSED_HINTS, _HINTS]
+        shown = ["a picture of matches, not a photo", "an attention map, not a photo"]
+        skipped = sorted(_skipped(found).values())
+        assert skipped == sorted([*shown, "the stages of a result, not a photo", UNUSED_HINTS, _HINTS])
     # two sidecars of one name do not change where the photos' results lie
     assert _targets(discover(named, tmp_path / "out"), tmp_path / "out") == {"a.jpg": "a.jpg", "b.jpg": "b.jpg"}
     assert set(_reasons(discover([str(root / "none.hints.png")], tmp_path / "out"))) == {str(root / "none.hints.png")}

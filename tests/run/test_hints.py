@@ -253,12 +253,20 @@ def test_what_a_method_cannot_do_is_a_usage_error(
 
 
 def test_the_help_names_the_methods_that_can(colorize: Call) -> None:
-    """Oracle: the registry's facts: for --hint and --save-attention, no method more and none less."""
+    """Oracle: the registry's facts: no method of the command more and none less."""
     words = " ".join(colorize("auto", "--help").out.split())
     hint, attention = words.index("--hint"), words.index("--save-attention")
     for spec in METHODS:
-        assert (f"-m {spec.name}" in words[hint:attention]) is spec.takes_hints
+        assert (f"-m {spec.name}" in words[hint:attention]) is (spec.takes_hints and not spec.needs_reference)
         assert (f"-m {spec.name}" in words[attention : attention + 200]) is spec.attention
+    words = " ".join(colorize("exemplar", "--help").out.split())
+    for spec in METHODS:
+        facts = {"hint": spec.takes_hints, "transform": "transform" in spec.choices}
+        facts |= {"save-matches": spec.matches, "save-stages": bool(spec.stages)}
+        for option, able in facts.items():
+            place = words.index(f"--{option} ")
+            named = f"-m {spec.name}" in words[place : words.index(" --", place + 1)]
+            assert named is (able and spec.needs_reference)
 
 
 def test_a_hint_changes_what_it_points_at(colorize: Call, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from colorcli.run.session import Request, open_run
 
 @pytest.fixture
 def request_(tiny_weights: Path) -> Request:
-    return Request("smsanet", tiny_weights, "cpu", max_pixels=0)
+    return Request("smsanet", (tiny_weights,), "cpu", max_pixels=0)
 
 
 @pytest.mark.parametrize(

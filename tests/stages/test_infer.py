@@ -241,3 +241,51 @@ def test_embeddings_go_with_their_photos() -> None:
     for number, outcome in enumerate(outcomes):
         assert isinstance(outcome, Colored) and outcome.photo.job.name == f"{number}.jpg"
         assert bool((outcome.chroma == 11.0 * number).all())
+
+
+def test_what_the_network_is_told() -> None:
+    """Oracle: the order of `Predict`: embeddings, hints or None, seeds; nothing in the place of what comes last; in
+    fp32 the same of the photos that are redone."""
+    told: list[tuple[Tensor | None, ...]] = []
+
+    def predict(lightness: Tensor, *given: Tensor | None) -> Tensor:
+        told.append(given)
+        chroma = _double(lightness)
+        chroma[1 if len(lightness) > 1 else 0 : 2] = torch.nan if len(lightness) > 1 else 0.0
+        return chroma
+
+    def batch(embedding: bool, hints: bool, seed: bool) -> Batch:
+        photos = []
+        for number, photo in enumerate(_batch(3).photos):
+            job = replace(photo.job, seed=7 + number if seed else None)
+            drawn = torch.full((3, 8, 16), float(number)) if hints else None
+            z = torch.tensor([float(number)]) if embedding else None
+            photos.append(replace(photo, job=job, hints=drawn, embedding=z))
+        return make_batch(photos)
+
+    for has in ((False, False, False), (False, True, False), (True, False, False), (True, False, True), (True,) * 3):
+        told.clear()
+        assert len(list(infer(batch(*has), predict, predict, lambda _: None))) == 3
+        embedding, hints, seed = has
+        assert [given is None for given in told[0]] == [False] * embedding + [not hints] * (hints or seed) + [
+            False
+        ] * seed
+        first, again = told
+        for all_of_them, one in zip(first, again, strict=True):
+            assert (all_of_them is one is None) or torch.equal(all_of_them[1:2], one)  # type: ignore[index]
+        if seed:
+            assert first[2] is not None and first[2].tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize("further", [0, 2])
+def test_a_change_of_lab_has_three_planes(further: int) -> None:
+    """Oracle: closed form: a photo in colour is seen in Lab and gets three planes; what is shown follows these."""
+
+    def predict(lab: Tensor) -> Tensor:
+        return torch.cat((lab + 1, *[lab[:, :1]] * further), dim=1)
+
+    photos = [replace(photo, chroma=torch.full((2, 8, 16), 50.0)) for photo in _batch(2).photos]
+    for number, colored in enumerate(infer(make_batch(photos), predict, _never, lambda _: None)):
+        assert isinstance(colored, Colored)
+        assert colored.chroma[:, 0, 0].tolist() == [number + 1, 51, 51]
+        assert (None if colored.shown is None else len(colored.shown)) == (further or None)

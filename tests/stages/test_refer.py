@@ -89,12 +89,25 @@ def test_once_by_any_number_of_threads(tmp_path: Path) -> None:
 
 
 def test_no_more_than_the_latest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: the count of calls with room for two: the one that was asked for least lately is made again."""
-    monkeypatch.setattr(module, "_KEPT", 2)
+    """Oracle: the count of calls with room for two of 12 bytes: the one asked for least lately is made again."""
+    monkeypatch.setattr(module, "_KEPT", 24)
     a, b, c = (_plain(tmp_path / f"{name}.png", (200, 30, 40)) for name in "abc")
     calls: list[int] = []
     references = References(lambda rgb: calls.append(1) or _mean_color(rgb), _direction, multiple=16)  # type: ignore
     for reference, made in ((a, 1), (b, 2), (a, 2), (c, 3), (a, 3), (b, 4)):
+        references.refer(_photo(reference))
+        assert len(calls) == made
+
+
+def test_the_latest_is_kept_whatever_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the count of calls with room for less than one: the last one made is not made again, another is; those
+    that cannot be made leave, too."""
+    monkeypatch.setattr(module, "_KEPT", 5)
+    a, b = (_plain(tmp_path / f"{name}.png", (200, 30, 40)) for name in "ab")
+    calls: list[int] = []
+    references = References(lambda rgb: calls.append(1) or _mean_color(rgb), _direction, multiple=16)  # type: ignore
+    gone = _reference(tmp_path / "gone.png")
+    for reference, made in ((a, 1), (a, 1), (b, 2), (b, 2), (a, 3), (gone, 3), (gone, 3), (a, 4)):
         references.refer(_photo(reference))
         assert len(calls) == made
 

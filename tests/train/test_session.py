@@ -131,7 +131,7 @@ def test_damaged_init(request_for: Callable[..., TrainRequest], tmp_path: Path) 
     ("change", "message"),
     [
         ({"recipe": "secret"}, "no recipe 'secret' is shipped for smsanet; there are: .*default.*published"),
-        ({"method": "nothing"}, "nothing to train is called 'nothing'; there are: .*color2embed, .*backbone, pfanet"),
+        ({"method": "nothing"}, "nothing to train is called 'nothing'; there are: .*multimodal, backbone, pfanet"),
         ({"speed": 3}, "unknown training setting 'speed'"),
         ({"variant": "huge"}, "no variant 'huge'"),
         ({"backbone": "none.safetensors"}, "no loss of smsanet uses a backbone"),

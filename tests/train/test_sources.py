@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colorcli.errors import UsageError
-from colorcli.media.places import LEDGER, attention_path, comparison_path, hints_path
+from colorcli.media.places import LEDGER, attention_path, comparison_path, hints_path, match_paths, stages_path
 from colorcli.train.sources import Member, members, placed
 
 FORMS = ["folder", "shard", "remote", "remote shard"]
@@ -111,6 +111,8 @@ def test_what_is_no_photo(tmp_path: Path, form: str) -> None:
     photo = Path("a.jpg")
     beside = [hints_path(photo), comparison_path(photo), attention_path(photo), LEDGER.parent / "b.png"]
     beside += [
+        *match_paths(photo),
+        stages_path(photo),
         Path("a.mask.png"),
         Path("A.HINTS.PNG"),
         Path("._a.jpg"),

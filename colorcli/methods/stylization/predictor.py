@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.color.lab import lab_to_rgb, rgb_to_lab
 from colorcli.methods.blocks import PredictsChroma
 from colorcli.methods.hints import reveal
 from colorcli.methods.stylization.colorization import ColorizationNet
-from colorcli.methods.stylization.stylist import SITES, Segments, Style, Stylist, near, resized
+from colorcli.methods.stylization.referring import Refers
+from colorcli.methods.stylization.stylist import SITES, Segments, Style, Stylist
 from colorcli.methods.stylization.transfer import TransferNet
 from colorcli.methods.stylization.transforms import labels_of
-
-_CELLS = 4  # across and down, in which a photo's content is averaged
 
 
 class HintPredictor(PredictsChroma):
@@ -49,7 +47,7 @@ class Stages:
     chroma: Tensor  # the result
 
 
-class Predictor:
+class Predictor(Refers):
     """Chroma for a lightness in the colours of a reference, which is measured once for many photos.
 
     gain: of the colorization sub-net, fitted after training; 1 for none. transform, sites: see `Stylist`.
@@ -68,39 +66,27 @@ class Predictor:
         sampling: Sampling | None = None,
         reference_side: int = 256,
     ) -> None:
-        self._stylist = Stylist(transfer, transform, sites)
+        super().__init__(Stylist(transfer, transform, sites), reference_side)
         self._colorize = HintPredictor(colorization, gain)
         self._sampling = sampling or Sampling()
-        self._side = reference_side
 
-    def embed(self, reference: Tensor) -> Tensor:
-        """reference: (B, 3, h, w) sRGB 0..1, of any size. Returns its statistics, (B, E) float32.
-
-        References of different sizes are embedded one by one and joined. Wrong shapes raise ValueError.
-        """
-        return self._look(reference).vector()
-
-    @torch.inference_mode()
-    def content(self, lightness: Tensor) -> Tensor:
-        """What a photo shows and where, as a vector that is near for like photos: no part of the paper.
-
-        lightness: as of `__call__`. Returns (B, 16 w4) float32 of length 1: the encoder's deepest map of the gray
-        photo, averaged in 4x4 cells.
-        """
-        if lightness.dim() != 4 or lightness.shape[1] != 1:
-            raise ValueError(f"expected (B, 1, H, W), got {tuple(lightness.shape)}")
-        gray = lab_to_rgb(F.pad(lightness, (0, 0, 0, 0, 0, 2)))  # (B, 1, H, W) -> (B, 3, H, W), ab = 0
-        deepest, _ = self._stylist.network.encode(gray)
-        cells = F.adaptive_avg_pool2d(deepest.float(), _CELLS)  # -> (B, w4, 4, 4)
-        return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
-
-    def __call__(self, lightness: Tensor, z: Tensor, hints: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, lightness: Tensor, z: Tensor, hints: Tensor | None = None, seeds: Tensor | None = None
+    ) -> Tensor:
         """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 8. z: (B, E), or (1, E) for all photos.
 
-        hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. Returns CIE ab,
-        (B, 2, H, W) float32. Wrong shapes raise ValueError.
+        hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. seeds: (B,) int64, each
+        photo's own in place of the sampling's. Returns CIE ab, (B, 2, H, W) float32. Wrong shapes raise ValueError.
         """
-        return self._stages(lightness, self._stylist.from_vector(z), None, hints).chroma
+        return self._stages(lightness, self._stylist.from_vector(z), None, hints, seeds).chroma
+
+    def with_stages(
+        self, lightness: Tensor, z: Tensor, hints: Tensor | None = None, seeds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What `__call__` returns, and the steps to it, (B, 6, H, W) CIE ab: `Stages` without mask and result."""
+        found = self._stages(lightness, self._stylist.from_vector(z), None, hints, seeds)
+        steps = (found.precolored, found.transferred, found.hints[:, :2])
+        return found.chroma, torch.cat(steps, dim=1)  # 3 x (B, 2, H, W) -> (B, 6, H, W)
 
     def stages(
         self, lightness: Tensor, reference: Tensor, segments: Segments | None = None, hints: Tensor | None = None
@@ -114,14 +100,15 @@ class Predictor:
         style = self._look(reference, segments[1], labels_of(*segments))
         return self._stages(lightness, style, segments[0], hints)
 
-    def _look(self, reference: Tensor, labels: Tensor | None = None, known: Sequence[int] = ()) -> Style:
-        if reference.dim() != 4 or reference.shape[1] != 3:
-            raise ValueError(f"expected a reference (B, 3, h, w), got {tuple(reference.shape)}")
-        fitted = resized(reference.float(), *near(self._side, *reference.shape[2:]))
-        return self._stylist.look(fitted, labels, known)
-
     @torch.inference_mode()
-    def _stages(self, lightness: Tensor, style: Style, labels: Tensor | None, hints: Tensor | None) -> Stages:
+    def _stages(
+        self,
+        lightness: Tensor,
+        style: Style,
+        labels: Tensor | None,
+        hints: Tensor | None,
+        seeds: Tensor | None = None,
+    ) -> Stages:
         precolored = self._colorize(lightness)
         if hints is not None and hints.shape != (len(lightness), 3, *lightness.shape[2:]):
             raise ValueError(
@@ -129,7 +116,10 @@ class Predictor:
             )
         content = lab_to_rgb(torch.cat((lightness, precolored), dim=1))  # (B, 1, H, W), (B, 2, H, W) -> (B, 3, H, W)
         transferred = rgb_to_lab(self._stylist.apply(content, style, labels))[:, 1:]
-        seeds = torch.full((len(lightness),), self._sampling.seed)
+        if seeds is None:
+            seeds = torch.full((len(lightness),), self._sampling.seed)
+        elif seeds.shape != (len(lightness),):
+            raise ValueError(f"expected seeds ({len(lightness)},), got {tuple(seeds.shape)}")
         sampled = torch.cat(
             reveal(transferred, seeds, stop=self._sampling.stop, whole=0.0, least=self._sampling.least), dim=1
         )  # (B, 2, H, W), (B, 1, H, W) -> (B, 3, H, W)

@@ -99,7 +99,7 @@ class Objective(BaseObjective):
     def predict(self, predictor: Callable[..., Tensor], lightness: Tensor, truth: Tensor) -> Tensor:
         """Chroma of the picture in its own style: what differs from the truth's is what the network loses."""
         small = resized(truth, *lightness.shape[2:])
-        return rgb_to_lab(predictor.stylize(small, small))[:, 1:]  # type: ignore[attr-defined]  # a Stylist
+        return rgb_to_lab(predictor.stylize(small, small))[:, 1:]  # type: ignore[attr-defined]  # a Restyler
 
     def notes(self) -> dict[str, str]:
         """What the encoder is, before any --init, and which backbone the perceptual loss had."""
