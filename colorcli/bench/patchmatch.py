@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import Tensor
 from colorcli.bench.timing import Spread, repeated, spread
 from colorcli.devices import PRECISIONS, choose_device, describe, use_threads
 from colorcli.media.samples import PHOTOGRAPHS, photograph
-from colorcli.methods.multimodal.patchmatch.engines import ENGINES, match
+from colorcli.methods.multimodal.patchmatch.engines import ENGINES, has_triton, match
 
 SIDES = (64, 128, 256)  # of the map of features, pixels
 CHANNELS = 64
@@ -36,8 +35,7 @@ class EngineSpeed:
 
 def engines_here(device: torch.device) -> tuple[str, ...]:
     """Those that run on the device."""
-    triton = device.type == "cuda" and importlib.util.find_spec("triton") is not None
-    return tuple(name for name in ENGINES if name != "triton" or triton)
+    return tuple(name for name in ENGINES if name != "triton" or has_triton(device))
 
 
 def features(name: str, side: int, batch: int, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -11,8 +11,9 @@ import pyvips
 from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
 from colorcli.media.lightness import standard_rgb
-from colorcli.media.metadata.describe import Provenance, extend_xmp
+from colorcli.media.metadata.describe import Provenance
 from colorcli.media.photos import source_bands, thumbnail
+from colorcli.media.pictures import synthetic
 from colorcli.media.places import part_path, whole_files
 from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason, without_paths
 from colorcli.media.unwritable import unwritable, write_failure
@@ -58,11 +59,8 @@ def write_comparison(
     # Reopened: a source streams once, and its result has used that up.
     pictures = [_thumbnail(path, width, height) for path in (source, *results)]
     joined = pyvips.Image.arrayjoin(pictures, across=across, shim=_GAP, background=[255, 255, 255])
-    keep = "none"
-    if provenance is not None:
-        joined, keep = joined.copy(), "xmp"
-        joined.set_type(pyvips.GValue.blob_type, "xmp-data", extend_xmp(None, provenance)[0])
-    joined.jpegsave(os.fsencode(place), Q=90, keep=keep, profile="srgb")
+    keep = "none" if provenance is None else "xmp"
+    synthetic(joined, provenance).jpegsave(os.fsencode(place), Q=90, keep=keep, profile="srgb")
 
 
 def _thumbnail(path: Path, width: int, height: int) -> pyvips.Image:

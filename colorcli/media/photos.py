@@ -51,11 +51,21 @@ def read_photo(
     return source.header, np.clip(pixels, 0.0, 100.0, dtype=np.float32).reshape(height, width)
 
 
-def read_colors(path: Path, *, side: int, multiple: int = 1, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
+def read_colors(path: Path, *, side: int, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
     """Read a photo's colours, reduced or enlarged to about side x side pixels in its own aspect.
 
-    Returns (3, h, w) float32, sRGB 0..1, upright, ICC honoured, in steps of 8 bits or finer, h and w as `network_size`
-    says; what is transparent lies on white. Errors: PhotoError, as of `read_photo`.
+    Returns what `read_photo_in_colour` does besides the header. Errors: PhotoError, as of `read_photo`.
+    """
+    return read_photo_in_colour(path, side=side, multiple=1, max_pixels=max_pixels)[1]
+
+
+def read_photo_in_colour(
+    path: Path, *, side: int, multiple: int, max_pixels: int = MAX_PIXELS
+) -> tuple[PhotoHeader, NDArray[np.float32]]:
+    """Read a photo's header and its colours at the network's size.
+
+    Returns the header and (3, h, w) float32, sRGB 0..1, upright, ICC honoured, in steps of 8 bits or finer, h and w as
+    `network_size` says; what is transparent lies on white. Errors: PhotoError, as of `read_photo`.
     """
     source = open_source(path, max_pixels=max_pixels)
     height, width = network_size(source.header.width, source.header.height, side, multiple)
@@ -71,7 +81,7 @@ def read_colors(path: Path, *, side: int, multiple: int = 1, max_pixels: int = M
         pixels: NDArray[np.float32] = rgb.cast("float").numpy()  # (h, w, 3)
     except VIPS_ERRORS as error:
         raise PhotoError(plain_reason(error, path)) from error
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return source.header, np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def thumbnail(source: Source, width: int, height: int) -> pyvips.Image:

@@ -71,10 +71,7 @@ class Backbone17(nn.Module):
 
         Returns chroma / 110, (B, 2, H, W), -1..1. Wrong shapes raise ValueError.
         """
-        if inputs.dim() != 4 or inputs.shape[1] != self.in_channels:
-            raise ValueError(f"expected (B, {self.in_channels}, H, W), got {tuple(inputs.shape)}")
-        if inputs.shape[2] % 8 or inputs.shape[3] % 8:
-            raise ValueError(f"height and width must be multiples of 8, got {tuple(inputs.shape[2:])}: pad outside")
+        refuse_odd(inputs, self.in_channels, 8)
         conv1: Tensor = self.model1(inputs)
         conv2: Tensor = self.model2(conv1[:, :, ::2, ::2])  # (B, w1, H, W) -> (B, w1, H/2, W/2): every second pixel
         conv3: Tensor = self.model3(conv2[:, :, ::2, ::2])
@@ -87,6 +84,15 @@ class Backbone17(nn.Module):
         features = self.model10(self.model10up(features) + self.model1short10(conv1))
         chroma: Tensor = self.model_out(features)
         return chroma
+
+
+def refuse_odd(inputs: Tensor, channels: int, multiple: int) -> None:
+    """ValueError for what is not (B, channels, H, W) with sides that are multiples of `multiple`."""
+    if inputs.dim() != 4 or inputs.shape[1] != channels:
+        raise ValueError(f"expected (B, {channels}, H, W), got {tuple(inputs.shape)}")
+    if inputs.shape[2] % multiple or inputs.shape[3] % multiple:
+        sides = tuple(inputs.shape[2:])
+        raise ValueError(f"height and width must be multiples of {multiple}, got {sides}: pad outside")
 
 
 def normalize_lightness(lightness: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def check_references(references: Sequence[Reference], max_pixels: int) -> None:
             raise UsageError(str(error).removeprefix("its ")) from error
 
 
-def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
+def _chosen(request: Request) -> tuple[MethodSpec, dict[str, str], torch.device, torch.dtype]:
     spec = request.spec
     able = ", ".join(other.name for other in METHODS if other.needs_reference is not spec.needs_reference)
     if spec.needs_reference and request.strength is None:
@@ -111,14 +111,13 @@ def _chosen(request: Request) -> tuple[MethodSpec, torch.device, torch.dtype]:
     if not spec.needs_reference and request.strength is not None:
         raise UsageError(f"{spec.name} takes no reference photo: `colorize auto` runs it; or choose -m {able}")
     _refuse_unable(spec, request)
-    _choices(spec, request)
+    choices = _choices(spec, request)
     device = choose_device(request.device)
-    return spec, device, choose_precision(request.precision, device, spec.half)
+    return spec, choices, device, choose_precision(request.precision, device, spec.half)
 
 
 def _prepare(request: Request, say: Say) -> _Prepared:
-    spec, device, dtype = _chosen(request)
-    choices = _choices(spec, request)
+    spec, choices, device, dtype = _chosen(request)
     torch.manual_seed(request.seed)
 
     def load(precision: torch.dtype) -> LoadedMethod:
@@ -171,22 +170,17 @@ def _try_showing(method: LoadedMethod) -> None:
 
 def _refuse_unable(spec: MethodSpec, request: Request) -> None:
     """UsageError for what the method cannot do, naming those that can."""
-    like = [other for other in METHODS if other.needs_reference is spec.needs_reference]  # of the same command
-    if request.hints and not spec.takes_hints:
-        able = ", ".join(other.name for other in like if other.takes_hints)
-        raise UsageError(f"{spec.name} takes no hints; choose -m {able}, or leave out --hint")
-    if request.attention is not None and not spec.attention:
-        able = ", ".join(other.name for other in like if other.attention)
-        raise UsageError(f"{spec.name} has no attention map; choose -m {able}, or leave out --save-attention")
-    if request.matches is not None and not spec.matches:
-        able = ", ".join(other.name for other in like if other.matches)
-        raise UsageError(f"{spec.name} has no matches; choose -m {able}, or leave out --save-matches")
-    if request.stages is not None and not spec.stages:
-        able = ", ".join(other.name for other in like if other.stages)
-        raise UsageError(f"{spec.name} has no stages to show; choose -m {able}, or leave out --save-stages")
-    if request.samples > 1 and not spec.draws:
-        able = ", ".join(other.name for other in like if other.draws)
-        raise UsageError(f"{spec.name} has one result only; choose -m {able}, or leave out --samples")
+    for asked, ability, lack, option in (
+        (request.hints, "takes_hints", "takes no hints", "--hint"),
+        (request.attention is not None, "attention", "has no attention map", "--save-attention"),
+        (request.matches is not None, "matches", "has no matches", "--save-matches"),
+        (request.stages is not None, "stages", "has no stages to show", "--save-stages"),
+        (request.samples > 1, "draws", "has one result only", "--samples"),
+    ):
+        if asked and not getattr(spec, ability):
+            like = [other for other in METHODS if other.needs_reference is spec.needs_reference]  # of the same command
+            able = ", ".join(other.name for other in like if getattr(other, ability))
+            raise UsageError(f"{spec.name} {lack}; choose -m {able}, or leave out {option}")
 
 
 def _choices(spec: MethodSpec, request: Request) -> dict[str, str]:

@@ -10,8 +10,7 @@ from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job, Photo, PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.hints import open_hints, read_drawing
-from colorcli.media.photos import read_colors, read_photo
-from colorcli.media.sources import open_source
+from colorcli.media.photos import read_photo, read_photo_in_colour
 from colorcli.methods.hints import dotted, drawn
 
 
@@ -24,9 +23,8 @@ def decode(
     """
     try:
         if colors:
-            header = open_source(job.source, max_pixels=max_pixels).header
-            rgb = torch.from_numpy(read_colors(job.source, side=side, multiple=multiple, max_pixels=max_pixels))
-            lab = rgb_to_lab(rgb)  # (3, h, w)
+            header, rgb = read_photo_in_colour(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
+            lab = rgb_to_lab(torch.from_numpy(rgb))  # (3, h, w)
             return Photo(job, header, lab[:1], chroma=lab[1:])
         header, lightness = read_photo(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
         hints = _hints(job, header, *lightness.shape, max_pixels=max_pixels)

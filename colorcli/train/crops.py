@@ -77,8 +77,8 @@ class Crops:
             if not colour:
                 raise UsageError("every training photo is gray: there is no colour to learn")
             self._members = {"rgb": colour, "gray": gray or colour}
-        self._alike: dict[int, list[int]] = {}  # of each label its pictures
-        for index, example in enumerate(pictures):
+        self._alike: dict[int, list[int]] = {}  # of each label its pictures; of "paired"
+        for index, example in enumerate(pictures if kind == "paired" else ()):
             self._alike.setdefault(example.label, []).append(index)
         self._rounds: dict[str, tuple[list[int], int]] = {domain: ([], 0) for domain in self._members}
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from colorcli.methods.agin.attention import ClassActivation
+from colorcli.methods.blocks import refuse_odd
 
 _EPSILON = 1e-5  # inside the root, as torch has it; eq. 2 adds it to the deviation
 _BLOCKS = 4  # residual blocks in the encoder and in the decoder (section 4.1)
@@ -200,10 +201,7 @@ class Generator(nn.Module):
 
         Wrong shapes raise ValueError.
         """
-        if rgb.dim() != 4 or rgb.shape[1] != 3:
-            raise ValueError(f"expected (B, 3, H, W), got {tuple(rgb.shape)}")
-        if rgb.shape[2] % 4 or rgb.shape[3] % 4:
-            raise ValueError(f"height and width must be multiples of 4, got {tuple(rgb.shape[2:])}: pad outside")
+        refuse_odd(rgb, 3, 4)
         maps = self.encoder(rgb)  # (B, 3, H, W) -> (B, 4 width, H/4, W/4)
         logits = heat = None
         if self.cam is not None:

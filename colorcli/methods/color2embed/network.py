@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from colorcli.methods.blocks import refuse_odd
 from colorcli.methods.color2embed.modulation import PFFB
+from colorcli.methods.references import refuse_no_reference
 from colorcli.methods.vgg import WIDTHS as VGG_WIDTHS
 from colorcli.methods.vgg import VGGFeatures, standardize_rgb
 
@@ -67,8 +69,7 @@ class ColorEncoder(nn.Module):
 
     def forward(self, reference: Tensor) -> Tensor:
         """reference: (B, 3, h, w) sRGB 0..1, sides of at least 16. Returns z, (B, 512)."""
-        if reference.dim() != 4 or reference.shape[1] != 3:
-            raise ValueError(f"expected a reference (B, 3, h, w), got {tuple(reference.shape)}")
+        refuse_no_reference(reference)
         if min(reference.shape[2:]) < MULTIPLE:
             raise ValueError(f"a reference needs sides of at least {MULTIPLE}, not {tuple(reference.shape[2:])}")
         features = self.trunk(standardize_rgb(reference), (_LAST,))[_LAST]  # (B, C, h/16, w/16)
@@ -228,7 +229,7 @@ class Color2Embed(nn.Module):
 
         Returns chroma / 110, (B, 2, H, W), -1..1. Wrong shapes raise ValueError.
         """
-        _refuse_odd(inputs)
+        refuse_odd(inputs, 1, MULTIPLE)
         if z.dim() != 2 or z.shape[1] != EMBEDDING or len(z) not in (1, len(inputs)):
             raise ValueError(
                 f"expected embeddings ({len(inputs)}, {EMBEDDING}) or (1, {EMBEDDING}), not {tuple(z.shape)}"
@@ -238,18 +239,9 @@ class Color2Embed(nn.Module):
 
     def content(self, inputs: Tensor) -> Tensor:
         """What a photo shows: inputs as of `paint` -> the content encoder's deepest map, (B, w4, H/16, W/16)."""
-        _refuse_odd(inputs)
+        refuse_odd(inputs, 1, MULTIPLE)
         return self.colorUNet.encode(inputs)[-1]
 
     def forward(self, inputs: Tensor, reference: Tensor) -> Tensor:
         """`paint` with the colours of `reference`; shapes as there."""
         return self.paint(inputs, self.embed(reference))
-
-
-def _refuse_odd(inputs: Tensor) -> None:
-    """ValueError for what is no lightness that the content encoder takes."""
-    if inputs.dim() != 4 or inputs.shape[1] != 1:
-        raise ValueError(f"expected (B, 1, H, W), got {tuple(inputs.shape)}")
-    if inputs.shape[2] % MULTIPLE or inputs.shape[3] % MULTIPLE:
-        sides = tuple(inputs.shape[2:])
-        raise ValueError(f"height and width must be multiples of {MULTIPLE}, got {sides}: pad outside")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.methods.blocks import CHROMA_SCALE
 from colorcli.methods.color2embed.network import Color2Embed
-
-_CELLS = 4  # across and down, in which a photo's content is averaged
+from colorcli.methods.references import squared, summarized
 
 
 def normalize_lightness(lightness: Tensor) -> Tensor:
@@ -34,13 +32,7 @@ class Predictor:
         It is stretched to the square that the network wants, 256x256 as published, by the paper's bilinear filter
         (antialiased: our reading). Wrong shapes raise ValueError.
         """
-        if reference.dim() != 4 or reference.shape[1] != 3:
-            raise ValueError(f"expected a reference (B, 3, h, w), got {tuple(reference.shape)}")
-        side = self.network.reference_side
-        square = F.interpolate(
-            reference.float(), (side, side), mode="bilinear", antialias=True
-        )  # -> (B, 3, side, side)
-        return self.network.embed(square.clamp(0, 1)).float()
+        return self.network.embed(squared(reference, self.network.reference_side)).float()
 
     @torch.inference_mode()
     def content(self, lightness: Tensor) -> Tensor:
@@ -49,9 +41,7 @@ class Predictor:
         lightness: as of `__call__`. Returns (B, 16 w4) float32 of length 1: the content encoder's deepest map, averaged
         in 4x4 cells.
         """
-        deepest = self.network.content(normalize_lightness(lightness)).float()  # (B, w4, H/16, W/16)
-        cells = F.adaptive_avg_pool2d(deepest, _CELLS)  # -> (B, w4, 4, 4)
-        return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
+        return summarized(self.network.content(normalize_lightness(lightness)))  # of (B, w4, H/16, W/16)
 
     @torch.inference_mode()
     def __call__(self, lightness: Tensor, z: Tensor) -> Tensor:

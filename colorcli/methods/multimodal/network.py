@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.methods.backbone.network import ResNet, build, standardize_lightness
-from colorcli.methods.blocks import CHROMA_SCALE
+from colorcli.methods.blocks import CHROMA_SCALE, refuse_odd
 from colorcli.methods.multimodal.guidance import LEVELS, SIMILARITIES
 from colorcli.methods.multimodal.patchmatch.match import Matches
 from colorcli.methods.multimodal.patchmatch.pyramid import match_levels
@@ -84,7 +84,7 @@ class Multimodal(nn.Module):
         lightness: (B, 1, H, W) CIE L, sides multiples of 16. chroma: (B, 2, H, W) CIE ab, warped. similarities:
         (B, 10, H, W). None for both, or `matches` off: zeros. Wrong shapes raise ValueError.
         """
-        refuse_odd(lightness)
+        refuse_odd(lightness, 1, MULTIPLE)
         standard = standardize_lightness(lightness)
         if chroma is None or similarities is None or not self.matches:
             further = standard.new_zeros(len(standard), 2 + SIMILARITIES, *standard.shape[2:])
@@ -95,12 +95,3 @@ class Multimodal(nn.Module):
                 raise ValueError(f"expected guidance {expected}, got {tuple(further.shape)}")
         painted: Tensor = self.colorization(torch.cat((standard, further), dim=1))  # (B, 13, H, W) -> (B, 2, H, W)
         return painted
-
-
-def refuse_odd(lightness: Tensor) -> None:
-    """ValueError for what is no lightness that the U-Net takes."""
-    if lightness.dim() != 4 or lightness.shape[1] != 1:
-        raise ValueError(f"expected (B, 1, H, W), got {tuple(lightness.shape)}")
-    if lightness.shape[2] % MULTIPLE or lightness.shape[3] % MULTIPLE:
-        sides = tuple(lightness.shape[2:])
-        raise ValueError(f"height and width must be multiples of {MULTIPLE}, got {sides}: pad outside")

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import UsageError
-from colorcli.methods.blocks import CHROMA_SCALE
+from colorcli.methods.blocks import CHROMA_SCALE, refuse_odd
 from colorcli.methods.multimodal.guidance import from_reference, places, similarities, there_and_back
-from colorcli.methods.multimodal.network import Multimodal, refuse_odd
+from colorcli.methods.multimodal.network import Multimodal
 from colorcli.methods.multimodal.patchmatch.match import Match, Matches
 from colorcli.methods.multimodal.patchmatch.patches import measurable
-
-_CELLS = 4  # across and down, in which a photo's content is averaged
+from colorcli.methods.multimodal.unet import MULTIPLE
+from colorcli.methods.references import squared, summarized
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,7 @@ class Predictor:
         No vector can stand for a reference here: each of its places may be a match. It is stretched to the square that
         the network wants (bilinear, antialiased). Wrong shapes raise ValueError.
         """
-        if reference.dim() != 4 or reference.shape[1] != 3:
-            raise ValueError(f"expected a reference (B, 3, h, w), got {tuple(reference.shape)}")
-        side = self.network.reference_side
-        square = F.interpolate(
-            reference.float(), (side, side), mode="bilinear", antialias=True
-        )  # -> (B, 3, side, side)
-        return rgb_to_lab(square.clamp(0, 1)).flatten(1)  # -> (B, 3 side side)
+        return rgb_to_lab(squared(reference, self.network.reference_side)).flatten(1)  # -> (B, 3 side side)
 
     @torch.inference_mode()
     def content(self, lightness: Tensor) -> Tensor:
@@ -60,9 +53,8 @@ class Predictor:
         lightness: as of `__call__`. Returns (B, 16 w4) float32 of length 1: the similarity net's deepest map, averaged
         in 4x4 cells.
         """
-        refuse_odd(lightness)
-        cells = F.adaptive_avg_pool2d(self.network.levels(lightness)[-1].float(), _CELLS)  # -> (B, w4, 4, 4)
-        return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
+        refuse_odd(lightness, 1, MULTIPLE)
+        return summarized(self.network.levels(lightness)[-1])
 
     @torch.inference_mode()
     def matches(self, lightness: Tensor, z: Tensor) -> list[Matches]:
@@ -72,7 +64,7 @@ class Predictor:
         precision is: a match that tips to another place is another colour. Photos whose features, or whose references',
         are not finite or too large have no matches: their similarities are NaN, and their fields mean nothing.
         """
-        refuse_odd(lightness)
+        refuse_odd(lightness, 1, MULTIPLE)
         reference = self._lab(lightness, z)[:, :1]
         with torch.autocast(lightness.device.type, enabled=False):
             target, other = (self.network.levels(maps) for maps in (lightness.float(), reference))

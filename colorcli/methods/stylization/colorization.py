@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from colorcli.methods.blocks import conv_block
+from colorcli.methods.blocks import conv_block, refuse_odd
 
 MULTIPLE = 8  # three halvings
 _GROWTHS = 3  # convolutions of a residual dense block, of the published code
@@ -78,11 +78,7 @@ class ColorizationNet(nn.Module):
 
         Returns chroma / 110, (B, 2, H, W), -1..1. Wrong shapes raise ValueError.
         """
-        if inputs.dim() != 4 or inputs.shape[1] != self.in_channels:
-            raise ValueError(f"expected (B, {self.in_channels}, H, W), got {tuple(inputs.shape)}")
-        if inputs.shape[2] % MULTIPLE or inputs.shape[3] % MULTIPLE:
-            sides = tuple(inputs.shape[2:])
-            raise ValueError(f"height and width must be multiples of {MULTIPLE}, got {sides}: pad outside")
+        refuse_odd(inputs, self.in_channels, MULTIPLE)
         conv1: Tensor = self.model1(inputs)  # (B, w1, H/2, W/2)
         conv2: Tensor = self.model2(conv1)
         conv3: Tensor = self.model3(conv2)

@@ -9,9 +9,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from colorcli.color.lab import lab_to_rgb
+from colorcli.methods.references import refuse_no_reference, summarized
 from colorcli.methods.stylization.stylist import Style, Stylist, near, resized
-
-_CELLS = 4  # across and down, in which a photo's content is averaged
 
 
 class Refers:
@@ -42,11 +41,9 @@ class Refers:
             raise ValueError(f"expected (B, 1, H, W), got {tuple(lightness.shape)}")
         gray = lab_to_rgb(F.pad(lightness, (0, 0, 0, 0, 0, 2)))  # (B, 1, H, W) -> (B, 3, H, W), ab = 0
         deepest, _ = self._stylist.network.encode(gray)
-        cells = F.adaptive_avg_pool2d(deepest.float(), _CELLS)  # -> (B, w4, 4, 4)
-        return F.normalize(cells.flatten(1), dim=1)  # (B, w4, 4, 4) -> (B, 16 w4)
+        return summarized(deepest)
 
     def _look(self, reference: Tensor, labels: Tensor | None = None, known: Sequence[int] = ()) -> Style:
-        if reference.dim() != 4 or reference.shape[1] != 3:
-            raise ValueError(f"expected a reference (B, 3, h, w), got {tuple(reference.shape)}")
+        refuse_no_reference(reference)
         fitted = resized(reference.float(), *near(self._side, *reference.shape[2:]))
         return self._stylist.look(fitted, labels, known)

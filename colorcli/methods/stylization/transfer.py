@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from colorcli.methods.blocks import refuse_odd
 from colorcli.methods.vgg import CONVOLUTIONS, IMAGENET_MEAN, IMAGENET_STD, VGGFeatures
 
 MULTIPLE = 8  # three halvings
@@ -147,11 +148,7 @@ class TransferNet(nn.Module):
 
     def encode(self, rgb: Tensor, change: Change = unchanged) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """`Encoder.forward`, with a check: ValueError for another shape."""
-        if rgb.dim() != 4 or rgb.shape[1] != 3:
-            raise ValueError(f"expected (B, 3, H, W), got {tuple(rgb.shape)}")
-        if rgb.shape[2] % MULTIPLE or rgb.shape[3] % MULTIPLE:
-            sides = tuple(rgb.shape[2:])
-            raise ValueError(f"height and width must be multiples of {MULTIPLE}, got {sides}: pad outside")
+        refuse_odd(rgb, 3, MULTIPLE)
         maps: tuple[Tensor, list[tuple[Tensor, Tensor]]] = self.encoder(rgb, change)
         return maps
 

@@ -105,13 +105,14 @@ def _fastest(target: Tensor, reference: Tensor, reach: int | None) -> str:
     """Of the engines that run here."""
     if reach is not None and (2 * reach + 1) ** 2 <= EVALUATIONS:
         return "exact"  # all within reach are fewer than a search looks at
-    searches = ["triton"] * _has_triton(target.device) + ["torch"]
+    searches = ["triton"] * has_triton(target.device) + ["torch"]
     patches = (target[0, ..., 0].numel(), reference[0, ..., 0].numel())
     engines = searches if reach is not None else ["exact", *searches]
     return cheapest(engines, target.device.type, target.dtype, patches)
 
 
-def _has_triton(device: torch.device) -> bool:
+def has_triton(device: torch.device) -> bool:
+    """Whether the kernel runs on the device."""
     return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
