@@ -47,7 +47,14 @@ def exemplar(
             "--transform", help="How statistics pass on (-m stylization). [default: adain]", metavar="adain|wct"
         ),
     ] = None,
-    segments: options.Segments = None,
+    segments: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--segments",
+            help="Maps of both: regions of one colour take after each other (-m stylization).",
+            metavar="TARGET.png REF.png",
+        ),
+    ] = None,
     samples: Annotated[
         int,
         typer.Option("--samples", help="Results of each photo and reference, of seeds from --seed on.", min=1, max=99),

@@ -39,13 +39,4 @@ ProvenanceNote = Annotated[
 MaxPixels = Annotated[int, typer.Option("--max-pixels", help="Refuse larger photos by their header. 0: no limit.")]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
 
-Segments = Annotated[
-    tuple[Path, Path] | None,
-    typer.Option(
-        "--segments",
-        help="Maps of the photo's size and of the reference's: regions of one colour take after each other.",
-        metavar="TARGET.png REF.png",
-    ),
-]
-
 EXTENSIONS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}  # of --format

@@ -26,7 +26,14 @@ def stylize(
     transform: Annotated[
         str | None, typer.Option("--transform", help="How statistics pass on. [default: adain]", metavar="adain|wct")
     ] = None,
-    segments: options.Segments = None,
+    segments: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--segments",
+            help="Maps of photo and style: regions of one colour take after each other.",
+            metavar="CONTENT.png STYLE.png",
+        ),
+    ] = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
