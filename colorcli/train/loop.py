@@ -139,7 +139,7 @@ class Run:
 
         Batch norm statistics that are not finite are measured anew on the training photos.
         """
-        parts = take_over(self.network, weights, name)
+        parts = take_over(self.network, weights, name, self.objective.learned_anew)
         self.started_from = name
         if not norm_statistics_are_finite(self.network):
             size = self.config.stages[-1].size
