@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class LoadedMethod:
     embed: Look | None = None
     content: Look | None = None  # (B, 1, H, W) CIE L -> (B, F), as `embed`: near for photos that show like things
     there_and_back: Callable[..., Tensor | None] | None = None  # as of `MethodSpec.matches`, in fp32 on the CPU
+    chosen: Mapping[str, str] = field(default_factory=dict)  # of `MethodSpec.choices`, each with its value
 
 
 def build_network(spec: MethodSpec, checkpoint: Checkpoint, name: str) -> nn.Module:
@@ -106,6 +107,24 @@ def _read(networks: Sequence[MethodSpec], given: Sequence[Path]) -> list[_Stored
     return [found[name] for name in names]
 
 
+def choices_of(spec: MethodSpec, asked: Mapping[str, str | None]) -> dict[str, str]:
+    """What the method lets a person choose, with the values asked for; None asks for the default.
+
+    Errors: UsageError for what it does not let choose, and for another value.
+    """
+    chosen = {name: values[0] for name, values in spec.choices.items()}
+    for name, value in asked.items():
+        if value is None:
+            continue
+        if name not in chosen:
+            able = ", ".join(other.name for other in METHODS if name in other.choices)
+            raise UsageError(f"{spec.name} has no --{name}; choose -m {able}, or leave it out")
+        if value not in spec.choices[name]:
+            raise UsageError(f"--{name} must be {' or '.join(spec.choices[name])}, not {value!r}")
+        chosen[name] = value
+    return chosen
+
+
 def load_method(
     method: str,
     *,
@@ -116,8 +135,8 @@ def load_method(
 ) -> LoadedMethod:
     """Load a method, or a part of one, with its shipped weights or with given files: of several parts some of theirs.
 
-    choices: those of the spec's that are not its defaults. Errors: UsageError for an unknown method, WeightsError for
-    weights that are missing, damaged or of another method.
+    choices: as of `choices_of`; those that are left out are the defaults. Errors: UsageError for an unknown method or
+    choice, WeightsError for weights that are missing, damaged or of another method.
     """
     spec, networks = find(method), networks_of(method)
     files = _read(networks, (weights,) if isinstance(weights, Path) else weights or ())
@@ -127,7 +146,8 @@ def load_method(
         built.append(network.to(device, memory_format=torch.channels_last))  # type: ignore[call-overload]
     last = files[-1]
     gain = _number(last.checkpoint, "gain", 1.0, _LARGEST_GAIN, str(last.path))
-    predictor = spec.load("predictor")(*built, gain, **(choices or {}))
+    chosen = choices_of(spec, choices or {})
+    predictor = spec.load("predictor")(*built, gain, **chosen)
 
     def placed(maps: Tensor) -> Tensor:
         moved = maps.to(device, non_blocking=True)
@@ -164,6 +184,7 @@ def load_method(
         looking(predictor.embed) if spec.needs_reference else None,
         looking(predictor.content) if spec.needs_reference else None,
         returning if spec.matches else None,
+        chosen,
     )
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from colorcli.errors import ColorizeError
@@ -18,12 +18,20 @@ from colorcli.errors import ColorizeError
 _PEAK = re.compile(r"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 
 
-def peak_memory(method: str, weights: Sequence[Path], precision: str, side: int, batch: int) -> int:
+def peak_memory(
+    method: str,
+    weights: Sequence[Path],
+    precision: str,
+    side: int,
+    batch: int,
+    choices: Mapping[str, str] | None = None,
+) -> int:
     """Bytes that a process holds at most which colours one batch of side x side pixels.
 
-    precision: "fp32", "bf16" or "fp16". Errors: ColorizeError where the process ends otherwise, killed for memory say.
+    precision: "fp32", "bf16" or "fp16". choices: as of `load_method`. Errors: ColorizeError where the process ends
+    otherwise, killed for memory say.
     """
-    asked = json.dumps([method, [*map(str, weights)], precision, side, batch])
+    asked = json.dumps([method, [*map(str, weights)], precision, side, batch, dict(choices or {})])
     child = subprocess.run([sys.executable, "-m", __name__, asked], capture_output=True, text=True, check=False)
     if child.returncode:
         said = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
@@ -47,10 +55,10 @@ def _main() -> None:
     from colorcli.devices import choose_device, choose_precision
     from colorcli.loader import load_method
 
-    method, weights, precision, side, batch = json.loads(sys.argv[1])
+    method, weights, precision, side, batch, choices = json.loads(sys.argv[1])
     device = choose_device("cpu")
     dtype = choose_precision(precision, device, half=True)
-    loaded = load_method(method, weights=[*map(Path, weights)], device=device, dtype=dtype)
+    loaded = load_method(method, weights=[*map(Path, weights)], device=device, dtype=dtype, choices=choices)
     Asked(loaded, side, batch).once()
     print(peak_of_this_process())
 

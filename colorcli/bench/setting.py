@@ -22,16 +22,19 @@ class Setting:
 
     method: str
     variant: str | None  # None: the weights do not say
-    weights: str  # sha256
+    weights: str  # sha256; of several parts, with commas between
     device: str
     precision: str  # "fp32", "bf16" or "fp16"
+    chosen: dict[str, str]  # of what the method lets a person choose
     versions: dict[str, str]  # of colorize, torch and python
 
     def line(self) -> str:
         """The same for the head of a table."""
         title = METHODS[self.method].title if self.variant is None else f"{METHODS[self.method].title} {self.variant}"
+        weights = ", ".join(digest[:_DIGITS] for digest in self.weights.split(", "))
+        chosen = "".join(f"{name} {value}, " for name, value in self.chosen.items())
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        return f"{title}, weights {self.weights[:_DIGITS]}, on {self.device}, {self.precision}; {versions}"
+        return f"{title}, {chosen}weights {weights}, on {self.device}, {self.precision}; {versions}"
 
 
 def setting_of(loaded: LoadedMethod) -> Setting:
@@ -42,5 +45,6 @@ def setting_of(loaded: LoadedMethod) -> Setting:
         weights=loaded.sha256,
         device=describe(loaded.device),
         precision=_NAMES[loaded.dtype],
+        chosen=dict(loaded.chosen),
         versions={"colorize": __version__, "torch": torch.__version__, "python": platform.python_version()},
     )

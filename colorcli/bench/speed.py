@@ -58,7 +58,7 @@ def measure_speed(
     left_out: list[str] = []
 
     def peak(side: int, batch: int) -> int:
-        return peak_memory(loaded.spec.name, weights, precision, side, batch)
+        return peak_memory(loaded.spec.name, weights, precision, side, batch, loaded.chosen)
 
     alone = []
     for side in sides:
@@ -82,7 +82,7 @@ def measure_speed(
 
 
 def _request(loaded: LoadedMethod, weights: Sequence[Path], precision: str) -> Request:
-    """What a person asks for who leaves all options as they are, without a bound on the photos' size."""
+    """What a person asks for who leaves all further options as they are, without a bound on the photos' size."""
     return Request(
         method=loaded.spec.name,
         weights=tuple(weights),
@@ -91,4 +91,5 @@ def _request(loaded: LoadedMethod, weights: Sequence[Path], precision: str) -> R
         max_pixels=0,
         verbosity=-1,
         strength=1.0 if loaded.spec.needs_reference else None,
+        transform=loaded.chosen.get("transform"),
     )

@@ -46,6 +46,7 @@ def bench(
         int,
         typer.Option("--size", help="Side of the network's input, pixels. 0: as trained; of speed 256, 512, 1024."),
     ] = 0,
+    transform: options.Transform = None,
     limit: Annotated[
         int, typer.Option("--limit", help="Photos or pairs at most. 0: all; of speed 16 photos on a CPU, else 256.")
     ] = 0,
@@ -59,7 +60,7 @@ def bench(
     """
     del verbose  # read by reports_errors
     from colorcli.devices import choose_device, choose_precision
-    from colorcli.loader import load_method
+    from colorcli.loader import choices_of, load_method
     from colorcli.methods.registry import METHODS
 
     if what not in (_QUALITY, _SPEED):
@@ -74,9 +75,10 @@ def bench(
         raise UsageError(f"{spec.name} takes no reference; --pairs is for -m {able}")
     if size % spec.multiple or size < 0 or limit < 0:
         raise UsageError(f"--size must be a multiple of {spec.multiple}, --limit 0 or more")
+    choices = choices_of(spec, {"transform": transform})
     processor = choose_device(device)
     dtype = choose_precision(precision, processor, spec.half)
-    loaded = load_method(method, weights=weights, device=processor, dtype=dtype)
+    loaded = load_method(method, weights=weights, device=processor, dtype=dtype, choices=choices)
     if what == _SPEED:
         _speed(loaded, weights or [], size, limit, as_json)
     elif pairs is not None:

@@ -41,12 +41,7 @@ def exemplar(
     strength: Annotated[
         float, typer.Option("--strength", help="0..1: of the reference's colour; the rest is `auto`'s.")
     ] = 1.0,
-    transform: Annotated[
-        str | None,
-        typer.Option(
-            "--transform", help="How statistics pass on (-m stylization). [default: adain]", metavar="adain|wct"
-        ),
-    ] = None,
+    transform: options.Transform = None,
     segments: Annotated[
         tuple[Path, Path] | None,
         typer.Option(

@@ -16,6 +16,10 @@ Weights = Annotated[
 ]
 Device = Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option("--precision", help="auto, fp32, bf16 or fp16.")]
+Transform = Annotated[
+    str | None,
+    typer.Option("--transform", help="How statistics pass on (-m stylization). [default: adain]", metavar="adain|wct"),
+]
 Size = Annotated[int, typer.Option("--size", help="Side of the network's input, pixels. 0: as trained.")]
 Seed = Annotated[int, typer.Option("--seed", help="Start of everything random.", min=0, max=2**32 - 1)]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]

@@ -14,7 +14,7 @@ from colorcli import __version__
 from colorcli.devices import choose_device, choose_precision, describe
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Dot, Failure, Job, Reference
-from colorcli.loader import LoadedMethod, blended, load_method
+from colorcli.loader import LoadedMethod, blended, choices_of, load_method
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.places import BESIDE_LEDGER, attention_path, stages_path
@@ -52,9 +52,7 @@ class Request:
     stages: Path | None = None  # folder for pictures of the steps to the colour; None: no pictures
     samples: int = 1  # results of a photo and a reference; the jobs say which each is
     stylizes: bool = False  # `method` is a part that changes photos in colour
-    segments: tuple[Path, Path] | None = (
-        None  # maps of regions, of the photo and its reference: the jobs have them read
-    )
+    segments: tuple[Path, Path] | None = None  # maps of regions, of the photo and its reference: its job has them
     transform: str | None = None  # of the methods that have this choice; None: their default
     max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
     overwrite: bool = False
@@ -114,7 +112,7 @@ def _chosen(request: Request) -> tuple[MethodSpec, dict[str, str], torch.device,
     if not spec.needs_reference and request.strength is not None:
         raise UsageError(f"{spec.name} takes no reference photo: `colorize auto` runs it; or choose -m {able}")
     _refuse_unable(spec, request)
-    choices = _choices(spec, request)
+    choices = choices_of(spec, {"transform": request.transform})
     device = choose_device(request.device)
     return spec, choices, device, choose_precision(request.precision, device, spec.half)
 
@@ -185,22 +183,6 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
             like = [other for other in METHODS if other.needs_reference is spec.needs_reference]  # of the same command
             able = ", ".join(other.name for other in like if getattr(other, ability))
             raise UsageError(f"{spec.name} {lack}; choose -m {able}, or leave out {option}")
-
-
-def _choices(spec: MethodSpec, request: Request) -> dict[str, str]:
-    """What the method lets a person choose, as it was chosen; UsageError for what it does not."""
-    asked = {"transform": request.transform}
-    chosen = {name: values[0] for name, values in spec.choices.items()}
-    for name, value in asked.items():
-        if value is None:
-            continue
-        if name not in chosen:
-            able = ", ".join(other.name for other in METHODS if name in other.choices)
-            raise UsageError(f"{spec.name} has no --{name}; choose -m {able}, or leave it out")
-        if value not in spec.choices[name]:
-            raise UsageError(f"--{name} must be {' or '.join(spec.choices[name])}, not {value!r}")
-        chosen[name] = value
-    return chosen
 
 
 def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:

@@ -274,3 +274,23 @@ def test_a_row_with_and_without_matches(
     rows = {row["name"]: row["psnr"] for row in told["rows"]}
     assert ("there and back" in rows) is (matches == "on") and "multimodal" in rows
     assert rows.get("there and back", torch.inf) > rows["gray"] + 1
+
+
+def test_a_choice_is_measured_and_told(
+    folder: Path, stylization_weights: tuple[Path, Path], colorize: Callable[..., Any]
+) -> None:
+    """Oracle: what `--transform` is: other statistics, so another row; both answers name theirs. A method that lets
+    nobody choose refuses it."""
+    parts = [argument for path in stylization_weights for argument in ("--weights", path)]
+    rows = {}
+    for transform in ("adain", "wct"):
+        answer = colorize(
+            "bench", "--data", folder, "-m", "stylization", *parts, "--size", "32", "--transform", transform, "--json"
+        )
+        assert answer.code == 0, answer.err
+        table = json.loads(answer.out)
+        assert table["chosen"] == {"transform": transform}
+        rows[transform] = next(row for row in table["rows"] if row["name"] == "stylization")
+    assert rows["adain"] != rows["wct"]
+    refused = colorize("bench", "--transform", "wct")
+    assert refused.code == 2 and "smsanet has no --transform; choose -m stylization" in refused.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,6 +41,7 @@ class Objective(BaseObjective):
     method = "stylization-colorization"
     settings_type = Settings
     settings: Settings
+    tunes_gain: ClassVar[bool] = False  # validation gives no hints; the method does, and given colours are not to fade
     network: ColorizationNet
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:

@@ -27,8 +27,12 @@ class Sampling:
     """Which of the transferred colours the colorization sub-net is told, as `reveal` draws them."""
 
     seed: int = 0  # of every photo: its samples do not depend on its neighbours; another seed, another result
-    stop: float = 1 / 8  # the number of patches is geometric with this parameter (paper: 1/8)
-    least: int = 1  # patches there are in any case: without any, the reference would be left out (our reading)
+    stop: float = 1 / 8  # beyond the least, the number of patches is geometric with this parameter (paper: 1/8)
+    least: int = 64  # patches there are in any case, a departure (0 in the paper); see below
+
+    # 40 held-out photos of 128 px after themselves, warped and noised, with the first compact weights, dB by the least
+    # number: 1 24.57, 8 24.96, 16 25.01, 32 25.03, 64 25.09, 128 25.13, 400 25.08 (adain; wct within 0.1; gray 22.58).
+    # A few patches of a small network's colour do not fill a photo; without any the reference would be left out.
 
     def __post_init__(self) -> None:
         if not 0 < self.stop <= 1:
