@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, colour
+from colorcli.cli.colouring import check_ranges, colour, film_options
 from colorcli.cli.console import resumes
+from colorcli.cli.shots import list_shots
 from colorcli.media.formats import MAX_PIXELS
 
 
@@ -43,6 +44,11 @@ def auto(
         Path | None,
         typer.Option("--save-attention", help="Folder for maps of where the network looked (-m agin).", metavar="DIR"),
     ] = None,
+    codec: options.Codec = None,
+    crf: options.Crf = None,
+    deinterlace: options.Deinterlace = "auto",
+    temporal: options.Temporal = True,
+    shots: options.Shots = False,
     provenance: options.ProvenanceNote = True,
     max_pixels: options.MaxPixels = MAX_PIXELS,
     fail_fast: options.FailFast = False,
@@ -69,8 +75,10 @@ def auto(
     )
     dots = tuple(map(parse_dot, hint or ()))
 
+    from colorcli.media.films.encoding import film_extensions
     from colorcli.run.session import Request, check
 
+    films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(
         method=method,
         weights=tuple(weights or ()),
@@ -89,7 +97,17 @@ def auto(
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
+        films=films,
     )
     check(request)  # whatever the files are like: there may be nothing to do
-    found = discover(inputs, out, recursive=recursive, extension=options.EXTENSIONS[format], compare=compare)
+    found = discover(
+        inputs,
+        out,
+        recursive=recursive,
+        extension=options.EXTENSIONS[format],
+        film_extension=film_extensions(films),
+        compare=compare,
+    )
+    if shots:
+        list_shots(found, as_json)
     colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)

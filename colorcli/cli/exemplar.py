@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, colour
+from colorcli.cli.colouring import check_ranges, colour, film_options
 from colorcli.cli.console import resumes, say
+from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
 from colorcli.media.formats import MAX_PIXELS
 
@@ -83,6 +84,11 @@ def exemplar(
             "--save-matches", help="Folder for pictures of what came from where (-m multimodal).", metavar="DIR"
         ),
     ] = None,
+    codec: options.Codec = None,
+    crf: options.Crf = None,
+    deinterlace: options.Deinterlace = "auto",
+    temporal: options.Temporal = True,
+    shots: options.Shots = False,
     provenance: options.ProvenanceNote = True,
     max_pixels: options.MaxPixels = MAX_PIXELS,
     fail_fast: options.FailFast = False,
@@ -111,11 +117,13 @@ def exemplar(
             raise UsageError(f"{option} DIR mirrors the output folder; name one with -o")
 
     from colorcli.media.discover import REFERENCE, discover
+    from colorcli.media.films.encoding import film_extensions
     from colorcli.media.hints import parse_dot
     from colorcli.media.references import pair
     from colorcli.media.targets import sampled
     from colorcli.run.session import Request, check, check_references
 
+    films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(
         method=method,
         weights=tuple(weights or ()),
@@ -137,6 +145,7 @@ def exemplar(
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
+        films=films,
         strength=strength,
     )
     check(request)
@@ -150,6 +159,7 @@ def exemplar(
         out,
         recursive=recursive,
         extension=options.EXTENSIONS[format],
+        film_extension=film_extensions(films),
         compare=compare,
         versions=sampled(pairing.versions, samples),
         references=pairing.paths,
@@ -157,4 +167,6 @@ def exemplar(
     if not found.jobs and not found.failures and any(skipped.reason == REFERENCE for skipped in found.skipped):
         raise UsageError("no photo to colour is left: what was found are the references themselves")
     request = replace(request, choices=pairing.choices)
+    if shots:
+        list_shots(found, as_json)
     colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)

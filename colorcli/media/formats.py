@@ -1,4 +1,4 @@
-"""The photo formats and what each can hold: facts as data."""
+"""The photo formats and what each can hold, and what films are called: facts as data."""
 
 from __future__ import annotations
 
