@@ -78,8 +78,8 @@ def make_jobs(
     """Targets: the stem with the new extension, full names where those meet; what still meets fails by name.
 
     sources: resolved paths of files that must not be replaced, by whatever name. out: None for results beside their
-    photos, `a.colorized.jpg`. extension: of photos; None for the source's. film_extension: of films. compare: each result
-    has a comparison; those of one photo share it, called as if there were one result. Names that differ in case or in
+    photos, `a.colorized.jpg`. extension: of photos; None for the source's. film_extension: of films. compare: each
+    result has a comparison; those of one photo share it, called as if there were one result. Names that differ in case or in
     the form of their accents meet where the file system of `out` takes them for one.
     """
     wanted: list[tuple[Found, Version]] = []

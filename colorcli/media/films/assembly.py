@@ -117,4 +117,5 @@ def _duration(scan: Scan, frame: int, step: int) -> int:
     """How long a frame is seen: up to the next one's time."""
     if frame + 1 < len(scan):
         return scan.times[frame + 1] - scan.times[frame]
-    return scan.durations[frame] or step
+    told = scan.durations[frame]
+    return told if abs(told - step) > 1 and told > 0 else step  # what is a tick off was rounded

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
-import av
 import numpy as np
 from av.filter import Graph
 from av.video.format import VideoFormat
@@ -127,19 +126,29 @@ class _Suspect:
 
 
 def _compared(pictures: Iterator[VideoFrame], header: FilmHeader) -> Iterator[tuple[float, NDArray[np.int16]]]:
-    """Each picture's score and its gray values, small."""
+    """Each picture's score and its gray values, small.
+
+    The second's is by how much it differs more than the third: for scdet, motion at the beginning is a cut.
+    """
     width = min(_WIDTH, header.width)
     height = max(2, round(header.height * width / header.width))
     graph = Graph()
     source = graph.add_buffer(width=width, height=height, format=VideoFormat("gray"), time_base=header.unit)
     graph.link_nodes(source, graph.add("scdet", "threshold=100"), graph.add("buffersink")).configure()
+    second: tuple[float, NDArray[np.int16]] | None = None  # mean difference to the first, gray values
     for number, picture in enumerate(pictures):
         small = picture.reformat(width=width, height=height, format="gray", interpolation="AREA")
         small.pts, small.time_base = number, header.unit
         graph.vpush(small)
-        try:
-            scored = graph.vpull()
-        except (av.BlockingIOError, av.EOFError):
-            continue
+        scored = graph.vpull()
+        score, mean = (float(scored.metadata.get(f"lavfi.scd.{what}", 0)) for what in ("score", "mafd"))
         values = scored.to_ndarray().astype(np.int16)
-        yield float(scored.metadata.get("lavfi.scd.score", 0)), values
+        if second is not None:
+            yield min(second[0], abs(second[0] - mean)), second[1]
+            second = None
+        if number == 1:
+            second = (mean, values)
+        else:
+            yield score, values
+    if second is not None:
+        yield second
