@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class Encoding:
 
     def open(self, header: FilmHeader) -> VideoCodecContext:
         """An open encoder. Errors: libav's."""
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells its settings on stderr otherwise
         context = av.CodecContext.create(self.encoder, "w")
         assert isinstance(context, VideoCodecContext)
         self.apply(context, header)
@@ -201,7 +203,8 @@ def _holds(container: Container, encoding: Encoding, header: FilmHeader, stream:
 def film_extension(path: Path, header: FilmHeader, options: FilmOptions) -> tuple[str, str]:
     """The extension of a film's result, and in words why it is not its own ("": it is).
 
-    A container that we do not write, or that cannot hold the film's sound or subtitles, becomes Matroska.
+    A container that we do not write, or that cannot hold the film's sound or subtitles, becomes Matroska, or QuickTime
+    where only that can.
     Errors: PhotoError where it cannot be encoded; UsageError for a codec that is not there.
     """
     if header.animation:
@@ -214,9 +217,13 @@ def film_extension(path: Path, header: FilmHeader, options: FilmOptions) -> tupl
         if options.codec is None:
             raise
         return ANYTHING, str(error)
-    if missing:
-        return ANYTHING, f"{path.suffix} cannot hold {', '.join(missing)}"
-    return path.suffix, ""
+    if not missing:
+        return path.suffix, ""
+    reason = f"{path.suffix} cannot hold {', '.join(missing)}"
+    for extension in (ANYTHING, ".mov"):
+        if not lacking(header, path.with_suffix(extension), options):
+            return extension, reason
+    return ANYTHING, reason
 
 
 def film_extensions(options: FilmOptions) -> Callable[[Path], str]:

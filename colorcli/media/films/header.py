@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from colorcli.errors import PhotoError
 
 _STILLS = ("image2", "image2pipe", "ico", "apng")  # besides those that end with _pipe
+_MP4_STARTS = (b"ftyp", b"mdat", b"wide", b"free", b"skip")  # ISO 14496-12; QuickTime's
 _UNSPECIFIED = 2  # libav's number for a colour space, transfer or primaries that nobody told
 _BT709, _SMPTE170M = 1, 6  # libav's numbers of colour spaces
 _HIGH_DEFINITION = 720  # pixels of height from which players take untold colour for BT.709
@@ -116,8 +117,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def _unopened(path: Path, error: Exception) -> str:
     if isinstance(error, av.InvalidDataError):
-        if path.suffix.lower() in (".mp4", ".m4v", ".mov", ".qt"):
-            return "the film is damaged or cut short (its index, which lies at the end, is missing); copy it again"
+        with path.open("rb") as file:
+            if file.read(8)[4:] in _MP4_STARTS:
+                return "the film is damaged or cut short (its index, which lies at the end, is missing); copy it again"
         return "not a film, or damaged at its start: its content is no known format; copy it again"
     return f"cannot be opened as a film ({getattr(error, 'strerror', None) or error})"
 
