@@ -20,7 +20,7 @@ _GRAIN = 0.7  # pixels, standard deviation of the blur before flow: grain moves 
 _SPREAD = 40.0  # 8-bit steps to a standard deviation of L: three of them fit on either side of the middle
 _FLAT = 2.0  # units of L: a frame that varies by less is not stretched further, or flow would follow its noise
 _ROUND_TRIP = (0.01, 0.25)  # of squared length, and square pixels: Sundaram et al. (2010), stricter for small frames
-_MISMATCH = 4.0  # units of L by which a moved pixel may miss before it counts as another thing
+_MISMATCH = 6.0  # units of L by which a moved pixel may miss before it counts as another thing
 _NOISE = 3.0  # times the median miss, where the whole frame misses by more (grain)
 
 
@@ -50,6 +50,7 @@ def dense_flow(start: Tensor, end: Tensor) -> Tensor:
 def _finder(pixels: int) -> Any:
     import cv2
 
+    cv2.setNumThreads(1)  # frames are small, and threads of its own would wait for the networks' cores
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     finder.setFinestScale(0 if pixels <= _FINE else 1)
     return finder

@@ -13,7 +13,17 @@ from importlib.metadata import PackageNotFoundError, version
 from colorcli import __version__
 from colorcli.errors import ColorizeError
 
-_LIBRARIES = ("torch", "torchvision", "pyvips", "pyvips-binary", "imageio", "scikit-image", "safetensors", "typer")
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "pyvips",
+    "pyvips-binary",
+    "imageio",
+    "opencv-contrib-python-headless",
+    "scikit-image",
+    "safetensors",
+    "typer",
+)
 
 
 @dataclass(frozen=True, slots=True)
