@@ -118,6 +118,7 @@ def exemplar(
 
     from colorcli.media.discover import REFERENCE, discover
     from colorcli.media.films.encoding import film_extensions
+    from colorcli.media.formats import are_films
     from colorcli.media.hints import parse_dot
     from colorcli.media.references import pair
     from colorcli.media.targets import sampled
@@ -149,6 +150,8 @@ def exemplar(
         strength=strength,
     )
     check(request)
+    if pair_by is None and are_films(targets) and any(Path(text).is_dir() for text in ref):
+        pair_by = "best"  # a folder of stills is for the shots, whose names nobody knows
     pairing = pair(ref, pair_by, recursive=recursive)
     if pairing.by is None:  # all of them are needed; of a folder's those that are not are nobody's failure
         check_references(pairing.references, max_pixels)

@@ -79,8 +79,8 @@ def make_jobs(
 
     sources: resolved paths of files that must not be replaced, by whatever name. out: None for results beside their
     photos, `a.colorized.jpg`. extension: of photos; None for the source's. film_extension: of films. compare: each
-    result has a comparison; those of one photo share it, called as if there were one result. Names that differ in case or in
-    the form of their accents meet where the file system of `out` takes them for one.
+    result has a comparison; those of one photo share it, called as if there were one result. Names that differ in case
+    or in the form of their accents meet where the file system of `out` takes them for one.
     """
     wanted: list[tuple[Found, Version]] = []
     failures: list[Failure] = []

@@ -286,7 +286,6 @@ def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) 
     photos = [job for job in jobs if job.film is None] if films else jobs
     with _ledgers(_held_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
         engine = Engine.plan(prepared.method.device, len(photos), batch=request.batch, workers=request.workers)
-        references = _references(prepared.method, request, say)
         run = LocalRun(
             photos,
             prepared.method,
@@ -299,10 +298,10 @@ def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) 
             overwrite=request.overwrite,
             say=say,
             verbosity=request.verbosity,
-            references=references,
+            references=_references(prepared.method, request, say),
         )
         with closing(run):  # before the ledger that its threads write to
-            yield MixedRun(run, _films_run(films, request, prepared, ledgers, references, say)) if films else run
+            yield MixedRun(run, _films_run(films, request, prepared, ledgers, say)) if films else run
 
 
 def _films_run(
@@ -310,7 +309,6 @@ def _films_run(
     request: Request,
     prepared: _Prepared,
     ledgers: Ledgers,
-    references: References | None,
     say: Say,
 ) -> FilmsRun:
     exact = cache(lambda: prepared.load(torch.float32))
@@ -321,7 +319,7 @@ def _films_run(
         prepared.options,
         engine,
         prepared.size,
-        references,
+        _references(prepared.method, request, say),  # the photos' run stops its own
         say,
     )
     return FilmsRun(films, means, ledgers, overwrite=request.overwrite, verbosity=request.verbosity, steadying=Steady)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -31,6 +29,7 @@ from colorcli.media.films.codecs import (
     has_encoder,
 )
 from colorcli.media.films.header import FilmHeader, read_header
+from colorcli.media.films.others import can_hold, track_name
 
 _GLOBAL_HEADER = 0x40  # libav's AVFMT_GLOBALHEADER
 _LAMBDA = 118  # libav's units of one step of its quantiser scale (FF_QP2LAMBDA)
@@ -130,7 +129,7 @@ def choose_encoding(header: FilmHeader, target: Path, options: FilmOptions, *, i
     fields = _INTERLACED.get(header.fields, "tff") if interlaced else ""
     tried: list[str] = []
     for encoder in filter(has_encoder, family.encoders):
-        for pixels in _formats(encoder, header):
+        for pixels in _formats(encoder, header, lossless=not family.scale):
             encoding = Encoding(container.name, encoder, family, pixels, quality, rate, container.reorders, fields)
             try:
                 encoding.open(header)
@@ -144,14 +143,17 @@ def choose_encoding(header: FilmHeader, target: Path, options: FilmOptions, *, i
     )
 
 
-def _formats(encoder: str, header: FilmHeader) -> Iterator[str]:
-    """The pixel formats that the encoder takes, the film's own first, then those of its depth, then 8 bits."""
+def _formats(encoder: str, header: FilmHeader, *, lossless: bool) -> Iterator[str]:
+    """The pixel formats that the encoder takes, the film's own first, then those of its depth, then 8 bits.
+
+    Where nothing else is lost, chroma of gray films is not halved either.
+    """
     taken = [one.name for one in av.Codec(encoder, "w").video_formats or ()]
     deep = header.bits > 8
     wanted = [header.pixels, *(_DEEP if deep else ()), *_PLAIN, *taken]
     if header.pixels.startswith(("gray", "mono", "pal", "rgb", "bgr", "gbr", "ya")):
         wanted.remove(header.pixels)
-        finest = header.pixels.startswith(("rgb", "bgr", "gbr", "pal"))
+        finest = lossless or header.pixels.startswith(("rgb", "bgr", "gbr", "pal"))
         own = ["yuv444p10le", "yuv422p10le"] if deep else ["yuv444p"]
         wanted = [*(own if finest else ()), *wanted]
     return (name for name in dict.fromkeys(wanted) if name in taken and not _unfit(name))
@@ -170,34 +172,15 @@ def lacking(header: FilmHeader, target: Path, options: FilmOptions) -> list[str]
     It is tried: a header is written to memory. Data streams (timecode, sensors) do not count. Errors: PhotoError.
     """
     container, _ = container_at(target, header, options)
-    encoding = choose_encoding(header, target, options)
     missing: list[str] = []
     with av.open(str(header.path), metadata_errors="replace") as source:
         for stream in source.streams:
             if stream.type not in ("audio", "subtitle", "attachment"):
                 continue
-            if not _holds(container, encoding, header, stream):
-                kind = stream.codec_context.name if stream.codec_context is not None else "attachment"
-                missing.append(f"{stream.type} track {stream.index} ({kind})")
+            held = container.name == "matroska" if stream.type == "attachment" else can_hold(container.name, stream)
+            if not held:
+                missing.append(track_name(stream))
     return missing
-
-
-def _holds(container: Container, encoding: Encoding, header: FilmHeader, stream: av.stream.Stream) -> bool:
-    if stream.type == "attachment":
-        return container.name == "matroska"
-    if stream.codec_context is None:
-        return False
-    output = av.open(io.BytesIO(), "w", format=container.name)
-    try:
-        encoding.add_to(output, header)
-        output.add_stream_from_template(stream)
-        output.start_encoding()
-    except (av.FFmpegError, ValueError):
-        return False
-    finally:
-        with suppress(av.FFmpegError):  # an index of nothing: only the header was asked for
-            output.close()
-    return True
 
 
 def film_extension(path: Path, header: FilmHeader, options: FilmOptions) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 import av
@@ -23,12 +25,11 @@ class Others:
         self.left_out: list[str] = []
         self._copies: dict[int, Stream] = {}
         for stream in source.streams:
-            if stream.index == picture.index:
+            if stream.index == picture.index or _is_written_anew(stream, source):
                 continue
             copy = _copied(stream, output)
             if copy is None:
-                kind = stream.codec_context.name if stream.codec_context is not None else stream.name or "unknown"
-                self.left_out.append(f"{stream.type} track {stream.index} ({kind})")
+                self.left_out.append(track_name(stream))
             elif stream.type != "attachment":
                 self._copies[stream.index] = copy
 
@@ -56,6 +57,31 @@ class Others:
             return
 
 
+def track_name(stream: Stream) -> str:
+    """A stream as a person may find it."""
+    kind = stream.name if stream.codec_context is None else stream.codec_context.name
+    return f"{stream.type} track {stream.index} ({kind or 'unknown'})"
+
+
+def _is_written_anew(stream: Stream, source: InputContainer) -> bool:
+    """Whether it is a track that the result's writer makes of what else it is told: MP4's chapters and timecode."""
+    return stream.type == "data" and "mp4" in source.format.name and stream.name in ("bin_data", "none", None)
+
+
+def can_hold(output_format: str, stream: Stream) -> bool:
+    """Whether a container can hold a stream: tried, in memory, since containers say so of a codec only in part."""
+    output = av.open(io.BytesIO(), "w", format=output_format)
+    try:
+        output.add_stream_from_template(stream, opaque=True)
+        output.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        with suppress(av.FFmpegError):  # an index of nothing: only the header was asked for
+            output.close()
+    return True
+
+
 def _copied(stream: Stream, output: OutputContainer) -> Stream | None:
     """The stream's place in the output, with its language, title and roles; None where there can be none."""
     try:
@@ -64,6 +90,8 @@ def _copied(stream: Stream, output: OutputContainer) -> Stream | None:
                 return None
             data = bytes(stream.data)  # type: ignore[attr-defined]
             copy: Stream = output.add_attachment(stream.name or "attachment", _mime_type(stream), data)
+        elif not can_hold(output.format.name, stream):
+            return None
         else:
             copy = output.add_stream_from_template(stream, opaque=True)
     except (ValueError, av.FFmpegError):

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pyvips
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
 from colorcli.media.films.header import FilmHeader
 from colorcli.media.lightness import lightness_of
 from colorcli.media.photos import network_size
 
+# Without these, swscale's way from 4:2:0 to RGB is half a unit of L too dark.
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_SHRINKING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _NEUTRAL = 2  # 8-bit steps that chroma may be off gray in a gray film: encoders leave so much
 _COLORSPACES = {
     1: Colorspace.ITU709,
@@ -35,30 +38,25 @@ def network_shape(header: FilmHeader, side: int, multiple: int) -> tuple[int, in
 def small_lightness(picture: VideoFrame, header: FilmHeader, height: int, width: int) -> FloatArray:
     """(height, width) CIE L, 0..100, upright."""
     across, down = (height, width) if header.turns % 2 else (width, height)
+    told, size = _told(picture, header), (across, down)
     if is_gray(picture):
-        small = _luma(
-            _told(picture, header).reformat(
-                across,
-                down,
-                "gray" if header.bits <= 8 else "gray16le",
-                interpolation="AREA",
-                dst_color_range=ColorRange.JPEG,
-            )
-        )
+        kind = "gray" if header.bits <= 8 else "gray16le"
+        small = _luma(told.reformat(*size, kind, interpolation=_SHRINKING, dst_color_range=ColorRange.JPEG))
         lightness = _of_gray(small)
     else:
-        rgb = _told(picture, header).reformat(across, down, "rgb24", interpolation="AREA")
+        rgb = told.reformat(*size, "rgb24", interpolation=_SHRINKING)
         lightness = _of_rgb(rgb.to_ndarray()).numpy().reshape(down, across)
     return np.ascontiguousarray(np.rot90(lightness, header.turns), dtype=np.float32)
 
 
 def full_lightness(picture: VideoFrame, header: FilmHeader) -> pyvips.Image:
     """CIE L, 0..100, of each pixel as stored: one float band."""
-    deep = header.bits > 8
+    deep, told = header.bits > 8, _told(picture, header)
     if is_gray(picture):
-        gray = _told(picture, header).reformat(format="gray16le" if deep else "gray", dst_color_range=ColorRange.JPEG)
+        kind = "gray16le" if deep else "gray"
+        gray = told.reformat(format=kind, interpolation=_EXACT, dst_color_range=ColorRange.JPEG)
         return pyvips.Image.new_from_array(_of_gray(_luma(gray)))
-    return _of_rgb(_told(picture, header).reformat(format="rgb48le" if deep else "rgb24").to_ndarray())
+    return _of_rgb(told.reformat(format="rgb48le" if deep else "rgb24", interpolation=_EXACT).to_ndarray())
 
 
 def is_gray(picture: VideoFrame) -> bool:
@@ -88,7 +86,8 @@ def as_picture(rgb: pyvips.Image, source: VideoFrame, header: FilmHeader, pixels
         return VideoFrame.from_ndarray(np.ascontiguousarray(values), pixels)
     picture = VideoFrame.from_ndarray(np.ascontiguousarray(values), "rgb48le" if deep else "rgb24")
     ranged = ColorRange.JPEG if header.full_range or pixels.startswith("yuvj") else ColorRange.MPEG
-    made = picture.reformat(format=pixels, dst_colorspace=_colorspace(header), dst_color_range=ranged)
+    space = _colorspace(header)
+    made = picture.reformat(format=pixels, interpolation=_EXACT, dst_colorspace=space, dst_color_range=ranged)
     made.colorspace, made.color_range = header.matrix, int(ranged)
     made.color_trc, made.color_primaries = header.transfer, header.primaries
     if not header.full_range and is_gray(source):
