@@ -24,6 +24,7 @@ _CUT = 10.0
 _FLASH = 5  # frames; a picture that is back after fewer was not left: a flash, a splice, a damaged frame
 _BACK = 0.35  # of the difference that looked like a cut: what is as near as that to the frame before is back
 _WIDTH = 160  # pixels, of the picture that is compared: grain is averaged away
+_COARSE = (12, 9)  # width and height at which pictures are compared over a flash
 _LEAST = 3.0  # 8-bit steps; a flash to a picture nearer than that leaves no cut
 
 
@@ -99,14 +100,15 @@ def find_cuts(pictures: Iterator[VideoFrame], header: FilmHeader) -> list[int]:
     cuts: list[int] = []
     suspect: _Suspect | None = None
     last: NDArray[np.int16] | None = None
+    quiet = -1  # the last frame whose score does not count
     for number, (score, small) in enumerate(_compared(pictures, header)):
         if suspect is not None:
             if suspect.is_left_by(small):
-                suspect = None  # and this frame's change is that of the flash's end
+                suspect, quiet = None, number + 1  # after a flash scdet takes any motion for a cut
             elif number - suspect.frame >= _FLASH:
                 cuts.append(suspect.frame)
                 suspect = None
-        elif score >= _CUT and last is not None:
+        elif score >= _CUT and last is not None and number > quiet:
             suspect = _Suspect(number, last, float(np.abs(small - last).mean()))
         last = small
     return cuts if suspect is None else [*cuts, suspect.frame]
@@ -126,7 +128,7 @@ class _Suspect:
 
 
 def _compared(pictures: Iterator[VideoFrame], header: FilmHeader) -> Iterator[tuple[float, NDArray[np.int16]]]:
-    """Each picture's score and its gray values, small.
+    """Each picture's score, and its gray values, so coarse that some motion does not matter.
 
     The second's is by how much it differs more than the third: for scdet, motion at the beginning is a cut.
     """
@@ -142,7 +144,8 @@ def _compared(pictures: Iterator[VideoFrame], header: FilmHeader) -> Iterator[tu
         graph.vpush(small)
         scored = graph.vpull()
         score, mean = (float(scored.metadata.get(f"lavfi.scd.{what}", 0)) for what in ("score", "mafd"))
-        values = scored.to_ndarray().astype(np.int16)
+        coarse = small.reformat(*_COARSE, interpolation="AREA")
+        values = coarse.to_ndarray().astype(np.int16)
         if second is not None:
             yield min(second[0], abs(second[0] - mean)), second[1]
             second = None
