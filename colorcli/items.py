@@ -39,6 +39,16 @@ class FilmOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Segments:
+    """Maps of the regions of a photo and of its reference: those of one label belong together."""
+
+    target: Path  # the photo's map
+    reference: Path  # the reference's
+    labels: tuple[int, ...]  # of either, ascending; what the stages carry is a label's place in this row
+    sha256: str  # of the bytes of both
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One input file, the places of its results, and what a person says of its colours."""
 
@@ -51,6 +61,7 @@ class Job:
     matches: Path | None = None  # pictures of its matches, to be written as well: what their names begin with
     stages: Path | None = None  # a picture of the steps to its colour, to be written as well
     reference: Reference | None = None  # whose colours it gets; None: the method needs none, or the nearest is chosen
+    segments: Segments | None = None  # which regions take after which of the reference; None: all after all of it
     sample: int = 0  # which of several results of one photo and one reference
     seed: int | None = None  # of what is drawn for it; None: the method draws nothing
     together: Path | None = None  # the comparison that it shares with the photo's other results; None: it shares none
@@ -89,6 +100,7 @@ class Photo:
     embedding: Tensor | None = None  # (E,) float32, its reference's colours; None: the method needs none
     notes: tuple[str, ...] = ()  # for a person, to be told with the result
     chroma: Tensor | None = None  # (2, h, w) float32, its own CIE ab; None: it is seen in gray
+    segments: Tensor | None = None  # (h, w) uint8, each pixel's region: a place in its job's labels; None: no regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,7 @@ class Batch:
     embeddings: Tensor | None = None  # (B, E) as in Photo; None: no photo has one
     seeds: Tensor | None = None  # (B,) int64, of the photos' jobs; None: no job has one
     chroma: Tensor | None = None  # (B, 2, h, w) as in Photo; None: no photo has one
+    segments: Tensor | None = None  # (B, h, w) as in Photo; None: no photo has any
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from colorcli.methods.spec import MethodSpec, Predict
 _LARGEST_GAIN = 100.0  # of a network's chroma; training finds 0.2 to 1.2
 _LARGEST_SIZE = 4096  # pixels, of the side of a network's input; its memory grows with the square
 
-Look = Callable[[Tensor], Tensor]
+Look = Callable[..., Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class LoadedMethod:
     size: int  # side of the network's input that the weights were trained at, pixels
     description: dict[str, Any]  # of the weights; of several parts, of the last
     show: Predict | None = None  # the same with further planes: attention, matches or stages; None: it shows nothing
-    embed: Look | None = None  # (B, 3, h, w) sRGB 0..1 -> (B, E) on the CPU, in fp32; None: it needs no reference
+    # (B, 3, h, w) sRGB 0..1 -> (B, E) on the CPU, in fp32; of a method that takes segments also (B, 3, h, w), regions
+    # (B, h', w'), their number R -> (B, R E). None: it needs no reference.
+    embed: Look | None = None
     content: Look | None = None  # (B, 1, H, W) CIE L -> (B, F), as `embed`: near for photos that show like things
     there_and_back: Callable[..., Tensor | None] | None = None  # as of `MethodSpec.matches`, in fp32 on the CPU
 
@@ -140,7 +142,7 @@ def load_method(
         return ask
 
     def looking(answer: Look) -> Look:  # in fp32: it is done once for many photos
-        return lambda pixels: answer(placed(pixels)).cpu()
+        return lambda pixels, *further: answer(placed(pixels), *further).cpu()
 
     def show(*given: Tensor) -> Tensor:
         return torch.cat(getattr(predictor, spec.showing)(*given), dim=1)  # (B, 2, H, W), ... -> (B, 2 + n, H, W)

@@ -56,9 +56,14 @@ def test_the_prediction_is_that_of_both_networks(stylization_weights: Weights, t
     hints[0, :, 4:9, 4:9] = torch.tensor([60.0, -40.0, 1.0])[:, None, None]
     assert torch.allclose(loaded.embed(reference), z, atol=1e-3, rtol=1e-3)
     assert torch.allclose(loaded.content(lightness), predictor.content(lightness), atol=1e-3)
-    for given in ((z,), (z, None), (z, hints)):
+    for given in ((z,), (z, None), (z, None, hints)):
         assert torch.allclose(loaded.predict(lightness, *given), predictor(lightness, *given), atol=0.5)
-    assert not torch.allclose(loaded.predict(lightness, z, hints), loaded.predict(lightness, z), atol=0.5)
+    assert not torch.allclose(loaded.predict(lightness, z, None, hints), loaded.predict(lightness, z), atol=0.5)
+    here, there = torch.zeros(2, 32, 24, dtype=torch.uint8), torch.zeros(1, 40, 56, dtype=torch.uint8)
+    here[:, :16], there[..., :20] = 1, 1
+    z = predictor.embed(reference, there, 2)
+    assert torch.allclose(loaded.embed(reference, there, 2), z, atol=1e-3, rtol=1e-3)
+    assert torch.allclose(loaded.predict(lightness, z, here), predictor(lightness, z, here), atol=0.5)
     assert loaded.sha256 == ", ".join(map(sha256_of, stylization_weights))
     assert loaded.size == 64 and loaded.description["gain"] == 0.5
 

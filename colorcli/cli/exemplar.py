@@ -48,6 +48,14 @@ def exemplar(
             "--transform", help="How statistics pass on (-m stylization). [default: adain]", metavar="adain|wct"
         ),
     ] = None,
+    segments: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--segments",
+            help="Maps of both: regions of one colour take after each other (-m stylization).",
+            metavar="TARGET.png REF.png",
+        ),
+    ] = None,
     samples: Annotated[
         int,
         typer.Option("--samples", help="Results of each photo and reference, of seeds from --seed on.", min=1, max=99),
@@ -121,6 +129,7 @@ def exemplar(
     from colorcli.media.formats import are_films
     from colorcli.media.hints import parse_dot
     from colorcli.media.references import pair
+    from colorcli.media.segments import resolved, with_segments
     from colorcli.media.targets import sampled
     from colorcli.run.session import Request, check, check_references
 
@@ -141,6 +150,7 @@ def exemplar(
         matches=save_matches,
         stages=save_stages,
         samples=samples,
+        segments=segments,
         transform=transform,
         max_pixels=max_pixels,
         overwrite=overwrite,
@@ -165,10 +175,12 @@ def exemplar(
         film_extension=film_extensions(films),
         compare=compare,
         versions=sampled(pairing.versions, samples),
-        references=pairing.paths,
+        references=pairing.paths | resolved(segments),
     )
     if not found.jobs and not found.failures and any(skipped.reason == REFERENCE for skipped in found.skipped):
         raise UsageError("no photo to colour is left: what was found are the references themselves")
+    if segments is not None:
+        found = with_segments(found, pairing, segments, max_pixels)
     request = replace(request, choices=pairing.choices)
     if shots:
         list_shots(found, as_json)

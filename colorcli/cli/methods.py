@@ -36,6 +36,7 @@ def methods(as_json: options.AsJson = False) -> None:
                 "size": spec.size,
                 "trainable": all(network.objective for network in networks),
                 "takes_hints": spec.takes_hints,
+                "takes_segments": spec.takes_segments,
                 "parts": list(spec.parts),
                 "weights": [{"file": entry.file, "variant": entry.variant, "bytes": entry.bytes} for entry in files],
             }

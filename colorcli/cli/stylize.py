@@ -26,6 +26,14 @@ def stylize(
     transform: Annotated[
         str | None, typer.Option("--transform", help="How statistics pass on. [default: adain]", metavar="adain|wct")
     ] = None,
+    segments: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--segments",
+            help="Maps of photo and style: regions of one colour take after each other.",
+            metavar="CONTENT.png STYLE.png",
+        ),
+    ] = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -61,6 +69,7 @@ def stylize(
 
     from colorcli.media.discover import discover
     from colorcli.media.references import pair
+    from colorcli.media.segments import resolved, with_segments
     from colorcli.methods.registry import stylizer
     from colorcli.run.session import Request, check, check_references
 
@@ -75,6 +84,7 @@ def stylize(
         quality=quality,
         compare=compare,
         provenance=provenance,
+        segments=segments,
         transform=transform,
         max_pixels=max_pixels,
         overwrite=overwrite,
@@ -92,6 +102,8 @@ def stylize(
         extension=options.EXTENSIONS[format],
         compare=compare,
         versions=pairing.versions,
-        references=pairing.paths,
+        references=pairing.paths | resolved(segments),
     )
+    if segments is not None:
+        found = with_segments(found, pairing, segments, max_pixels)
     colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)

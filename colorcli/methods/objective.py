@@ -36,6 +36,7 @@ class Objective(nn.Module):
     players: ClassVar[tuple[str, ...]] = ("network",)  # submodules that take turns; each has an optimiser of its own
     tunes_gain: ClassVar[bool] = True  # whether weights carry the factor on the chroma that PSNR is best with, or 1
     out_of_reach: tuple[str, ...] = ()  # prefixes of the network's parameters that stay as they are
+    learned_anew: ClassVar[tuple[str, ...]] = ()  # prefixes of those that `--init` leaves where its shapes are others
 
     def __init__(
         self, network: nn.Module, settings: Mapping[str, Any], companions: Mapping[str, nn.Module] | None = None

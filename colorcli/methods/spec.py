@@ -18,7 +18,8 @@ class Predict(Protocol):
 
     def __call__(self, lightness: Tensor, /, *given: Tensor | None) -> Tensor:
         """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of the method's. given, in this order, as far as the
-        method takes them: the embeddings of the photos' references, (B, E); hints, (B, 3, H, W), CIE ab and a mask that
+        method takes them: the embeddings of the photos' references, (B, E), and which of the references' regions each
+        pixel takes after, (B, H, W), E being of all regions then, or None; hints, (B, 3, H, W), CIE ab and a mask that
         is 1 where there is a hint, all 0 elsewhere, or None; seeds, (B,) int64, or None. Returns CIE ab, (B, 2, H, W)
         float32, not finite for a photo that it cannot colour; with further planes where it was asked for what
         `MethodSpec.showing` shows besides.
@@ -52,6 +53,9 @@ class MethodSpec:
     needs_reference: bool = False
     # The predictor is called with CIE Lab (B, 3, H, W) in place of lightness, and returns what is to be added to that.
     sees_color: bool = False
+    # Of one with a reference: its `embed` also takes a map of the reference's regions and their number, and the
+    # predictor is also called with a map of the photo's.
+    takes_segments: bool = False
     takes_hints: bool = False  # the predictor is also called with hints
     draws: bool = False  # the predictor is also called with seeds: a photo's result is drawn by its seed alone
     # What it shows besides, of one kind at most:

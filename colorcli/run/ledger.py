@@ -39,7 +39,7 @@ class Mark:
     source: str  # real path
     size: int  # bytes
     time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
-    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference, seed
+    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference, segments, seed
 
 
 class Look(NamedTuple):
@@ -144,13 +144,16 @@ class Ledger:
         return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
 
     def _settings_of(self, job: Job) -> str:
-        """What decides besides the photo: the settings; its hints, reference and seed, or the results it shows."""
+        """What decides besides the photo: the settings; its hints, reference, segments and seed, or the results it
+        shows."""
         own: dict[str, Any] = {}
         if job.sidecar is not None or job.dots:
             own["drawing"] = None if job.sidecar is None else sha256_of(job.sidecar)
             own["dots"] = [astuple(dot) for dot in job.dots]
         if job.reference is not None:
             own["reference"] = job.reference.sha256
+        if job.segments is not None:
+            own["segments"] = job.segments.sha256
         if job.seed is not None:
             own["seed"] = job.seed
         if job.film is not None:

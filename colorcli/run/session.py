@@ -60,6 +60,9 @@ class Request:
     stages: Path | None = None  # folder for pictures of the steps to the colour; None: no pictures
     samples: int = 1  # results of a photo and a reference; the jobs say which each is
     stylizes: bool = False  # `method` is a part that changes photos in colour
+    segments: tuple[Path, Path] | None = (
+        None  # maps of regions, of the photo and its reference: the jobs have them read
+    )
     transform: str | None = None  # of the methods that have this choice; None: their default
     max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
     overwrite: bool = False
@@ -184,6 +187,7 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
         (request.attention is not None, "attention", "has no attention map", "--save-attention"),
         (request.matches is not None, "matches", "has no matches", "--save-matches"),
         (request.stages is not None, "stages", "has no stages to show", "--save-stages"),
+        (request.segments is not None, "takes_segments", "takes no segment maps", "--segments"),
         (request.samples > 1, "draws", "has one result only", "--samples"),
     ):
         if asked and not getattr(spec, ability):
@@ -298,7 +302,7 @@ def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) 
             overwrite=request.overwrite,
             say=say,
             verbosity=request.verbosity,
-            references=_references(prepared.method, request, say),
+            references=_references(prepared.method, request, jobs, say),
         )
         with closing(run):  # before the ledger that its threads write to
             yield MixedRun(run, _films_run(films, request, prepared, ledgers, say)) if films else run
@@ -325,7 +329,7 @@ def _films_run(
     return FilmsRun(films, means, ledgers, overwrite=request.overwrite, verbosity=request.verbosity, steadying=Steady)
 
 
-def _references(method: LoadedMethod, request: Request, say: Say) -> References | None:
+def _references(method: LoadedMethod, request: Request, jobs: Sequence[Job], say: Say) -> References | None:
     """Of a method that needs them; None of any other."""
     if method.embed is None or method.content is None:
         return None
@@ -335,6 +339,7 @@ def _references(method: LoadedMethod, request: Request, say: Say) -> References 
         multiple=method.spec.multiple,
         max_pixels=request.max_pixels,
         choices=request.choices,
+        segments=jobs[0].segments if jobs else None,  # all jobs have the same: they are of one photo
         say=say,
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 
 from colorcli.items import Batch, Photo
 
@@ -49,8 +50,14 @@ def make_batch(photos: list[Photo]) -> Batch:
     seeds = torch.tensor(drawn) if len(drawn) == len(photos) else None
     own = [photo.chroma for photo in photos if photo.chroma is not None]
     chroma = torch.stack(own) if len(own) == len(photos) else None  # B x (2, h, w) -> (B, 2, h, w)
+    drawings = [photo.segments for photo in photos if photo.segments is not None]
+    segments = torch.stack(drawings) if len(drawings) == len(photos) else None  # B x (h, w) -> (B, h, w)
+    return Batch(tuple(photos), lightness, _hints(photos), joined, seeds, chroma, segments)
+
+
+def _hints(photos: Sequence[Photo]) -> Tensor | None:
+    """(B, 3, h, w) as in Batch."""
     if all(photo.hints is None for photo in photos):
-        return Batch(tuple(photos), lightness, None, joined, seeds, chroma)
-    none = lightness.new_zeros(3, *lightness.shape[2:])
-    hints = [none if photo.hints is None else photo.hints for photo in photos]
-    return Batch(tuple(photos), lightness, torch.stack(hints), joined, seeds, chroma)  # B x (3, h, w) -> (B, 3, h, w)
+        return None
+    none = torch.zeros(3, *photos[0].lightness.shape[1:])
+    return torch.stack([none if photo.hints is None else photo.hints for photo in photos])  # B x (3, h, w)

@@ -1,4 +1,4 @@
-"""Job -> Photo: the lightness at the network's size, and a person's hints."""
+"""Job -> Photo: the lightness at the network's size, a person's hints, and its regions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from colorcli.items import Failure, Job, Photo, PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.hints import open_hints, read_drawing
 from colorcli.media.photos import read_photo, read_photo_in_colour
+from colorcli.media.segments import read_regions
 from colorcli.methods.hints import dotted, drawn
 
 
@@ -19,18 +20,28 @@ def decode(
 ) -> Photo | Failure:
     """Read one photo for a network of about side x side pixels; what cannot be read, or is too large, is a Failure.
 
-    So are hints that cannot be read or are not this photo's. colors: the network sees the photo's own colour, too.
+    So are hints that cannot be read or are not this photo's, and a segment map that cannot be read. colors: the network
+    sees the photo's own colour, too.
     """
     try:
         if colors:
             header, rgb = read_photo_in_colour(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
             lab = rgb_to_lab(torch.from_numpy(rgb))  # (3, h, w)
-            return Photo(job, header, lab[:1], chroma=lab[1:])
+            segments = _segments(job, rgb.shape[1], rgb.shape[2], max_pixels=max_pixels)
+            return Photo(job, header, lab[:1], chroma=lab[1:], segments=segments)
         header, lightness = read_photo(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
         hints = _hints(job, header, *lightness.shape, max_pixels=max_pixels)
+        segments = _segments(job, *lightness.shape, max_pixels=max_pixels)
     except PhotoError as error:
         return job.failed("decode", str(error))
-    return Photo(job, header, torch.from_numpy(lightness)[None], hints)  # (h, w) -> (1, h, w)
+    return Photo(job, header, torch.from_numpy(lightness)[None], hints, segments=segments)  # (h, w) -> (1, h, w)
+
+
+def _segments(job: Job, height: int, width: int, *, max_pixels: int) -> Tensor | None:
+    """(height, width) as in Photo."""
+    if job.segments is None:
+        return None
+    return torch.from_numpy(read_regions(job.segments.target, job.segments.labels, height, width, max_pixels))
 
 
 def _hints(job: Job, header: PhotoHeader, height: int, width: int, *, max_pixels: int) -> Tensor | None:

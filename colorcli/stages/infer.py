@@ -67,8 +67,9 @@ def _seen(batch: Batch) -> Tensor:
 
 def _given(batch: Batch) -> list[Tensor | None]:
     """What the network is told besides the lightness, in `Predict`'s order; a method without references has no place
-    for one, and what follows the last that there is, is left out."""
-    given = [*([] if batch.embeddings is None else [batch.embeddings]), batch.hints, batch.seeds]
+    for one or its regions, and what follows the last that there is, is left out."""
+    referred = [] if batch.embeddings is None else [batch.embeddings, batch.segments]
+    given = [*referred, batch.hints, batch.seeds]
     while given and given[-1] is None:
         given.pop()
     return given

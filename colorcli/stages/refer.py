@@ -14,9 +14,10 @@ from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import PhotoError, Stopped, UsageError
-from colorcli.items import Failure, Photo, Reference
+from colorcli.items import Failure, Photo, Reference, Segments
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.photos import network_size, read_colors
+from colorcli.media.segments import read_regions
 from colorcli.metrics.colourfulness import GRAY, colourfulness
 
 _SIDE = 256  # pixels, of the square that a reference is read at; its embedding is made of 256x256
@@ -51,20 +52,22 @@ class References:
 
     def __init__(
         self,
-        embed: Callable[[Tensor], Tensor],
+        embed: Callable[..., Tensor],
         content: Callable[[Tensor], Tensor],
         *,
         multiple: int,
         max_pixels: int = MAX_PIXELS,
         choices: Sequence[Reference] = (),
+        segments: Segments | None = None,
         say: Say = lambda _: None,
     ) -> None:
         """embed: (1, 3, h, w) sRGB 0..1 -> (1, E). content: (1, 1, H, W) CIE L, sides multiples of `multiple` ->
         (1, F), of length 1. choices: of these the nearest is taken for photos whose job names none; those that cannot
-        be references are left out, which is said once.
+        be references are left out, which is said once. segments: of the one photo and its one reference; `embed` is
+        then also given the reference's regions, (1, h, w), and their number R, and gives (1, R E).
         """
         self._embed, self._content, self._multiple, self._max_pixels = embed, content, multiple, max_pixels
-        self._choices, self._say = choices, say
+        self._choices, self._segments, self._say = choices, segments, say
         self._embeddings = _Once(self._embedding_of, _KEPT)
         self._contents = _Once(self._content_of, None)
         self._lock = threading.Lock()
@@ -96,7 +99,12 @@ class References:
 
     def _embedding_of(self, reference: Reference) -> Tensor:
         """(E,)."""
-        return self._embed(read_reference(reference, self._max_pixels)[None])[0]
+        rgb, segments = read_reference(reference, self._max_pixels)[None], self._segments
+        if segments is None:
+            return self._embed(rgb)[0]
+        height, width = rgb.shape[2:]
+        regions = read_regions(segments.reference, segments.labels, height, width, self._max_pixels)
+        return self._embed(rgb, torch.from_numpy(regions)[None], len(segments.labels))[0]  # (h, w) -> (1, h, w)
 
     def _content_of(self, reference: Reference) -> Tensor:
         """(F,)."""

@@ -27,14 +27,14 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         raise ColorizeError(f"cannot write the checkpoint {path}: {error}; the earlier one is intact") from error
 
 
-_YOUNGER = {"turn": "0.0", "shear": "0.0"}  # settings that states of earlier versions lack, and what they had
-
-
-def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+def load_state(path: Path, identity: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Read a run's state for a resume.
 
-    identity: setting -> value as JSON; a checkpoint that differs in one is refused by its name.
+    identity: setting -> value as JSON; a checkpoint that differs in one is refused by its name, and so is one with a
+    setting that is neither here nor in `defaults`. defaults: what a checkpoint had of a setting that is younger than
+    it; those that are not in `identity` may differ.
     """
+    defaults = defaults or {}
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -46,7 +46,12 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     found = state.get("identity") if isinstance(state, dict) else None
     if not isinstance(found, dict):
         raise ColorizeError(f"{path} is not a checkpoint of `colorize train`; weights are started from with --init")
-    found = {**_YOUNGER, **found}
+    if unknown := sorted(found.keys() - identity.keys() - defaults.keys()):
+        raise ColorizeError(
+            f"{path} is of {unknown[0]} = {found[unknown[0]]}, which this version of colorize does not know; go on "
+            "with the one that wrote it, or start anew with --init"
+        )
+    found = {**defaults, **found}
     for key, wanted in identity.items():
         if found.get(key) != wanted:
             raise ColorizeError(f"{path} is of {key} = {found.get(key)}; this run has {wanted}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import tomllib
 import typing
@@ -121,6 +122,20 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for logs and checkpoints."""
         return dataclasses.asdict(self)
+
+
+def defaults() -> dict[str, str]:
+    """Setting -> its default as JSON, of those that have one.
+
+    What a setting does by default is what runs did before there was the setting; a resume relies on that.
+    """
+    found: dict[str, Any] = {}
+    for item in dataclasses.fields(TrainConfig):
+        if item.default is not dataclasses.MISSING:
+            found[item.name] = item.default
+        elif item.default_factory is not dataclasses.MISSING:
+            found[item.name] = item.default_factory()
+    return {name: json.dumps(value, default=dataclasses.asdict) for name, value in found.items()}
 
 
 def _coerce(name: str, value: Any, kind: Any) -> Any:

@@ -21,7 +21,7 @@ from colorcli.methods.spec import MethodSpec
 from colorcli.train.ahead import Ahead, steps_ahead
 from colorcli.train.average import Average
 from colorcli.train.checkpoint import load_state, norm_statistics_are_finite, recalibrate_norm, save_state
-from colorcli.train.config import Stage, TrainConfig
+from colorcli.train.config import Stage, TrainConfig, defaults
 from colorcli.train.crops import Crops
 from colorcli.train.data import Photos
 from colorcli.train.distributed import Team
@@ -139,7 +139,7 @@ class Run:
 
         Batch norm statistics that are not finite are measured anew on the training photos.
         """
-        parts = take_over(self.network, weights, name)
+        parts = take_over(self.network, weights, name, self.objective.learned_anew)
         self.started_from = name
         if not norm_statistics_are_finite(self.network):
             size = self.config.stages[-1].size
@@ -152,7 +152,7 @@ class Run:
 
     def resume(self) -> None:
         """Go on from `state.pt`, whose method, variant and settings must be this run's."""
-        state = load_state(self.folder / "state.pt", self._identity)
+        state = load_state(self.folder / "state.pt", self._identity, defaults())
         self.objective.load_state_dict(state["objective"])
         for player, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])

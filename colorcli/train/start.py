@@ -43,14 +43,21 @@ def build(
         raise UsageError(f"network settings {dict(config.network)}: {error}") from error
 
 
-def take_over(network: nn.Module, weights: Mapping[str, Tensor], name: str) -> dict[str, list[str]]:
+def take_over(
+    network: nn.Module, weights: Mapping[str, Tensor], name: str, learned_anew: tuple[str, ...] = ()
+) -> dict[str, list[str]]:
     """Put trained weights of this network, or of a relative, into it. Returns which parts are new, which left out.
 
     What the file lacks keeps its start, what the network lacks is left out. A convolution's further input channels
-    start at zero. UsageError where shapes do not fit, or less than half of the network's parameters are in the file;
-    the network is then as it was.
+    start at zero. learned_anew: prefixes of parameters that are left out where their shapes differ. UsageError where
+    other shapes do not fit, or less than half of the network's parameters are in the file; the network is then as it
+    was.
     """
     own = network.state_dict()
+    anew = {
+        key for key in own if key.startswith(learned_anew) and key in weights and weights[key].shape != own[key].shape
+    }
+    weights = {key: value for key, value in weights.items() if key not in anew}
     taken = {key: _widened(value, own[key]) for key, value in weights.items() if key in own}
     shapes = sorted(key for key, value in taken.items() if value.shape != own[key].shape)
     found = sum(p.numel() for key, p in network.named_parameters() if key in taken)

@@ -45,9 +45,16 @@ class Case:
         """What the method answers; here is the place to give a reference or a film's other frames."""
         if self.spec.temporal:
             raise NotImplementedError(f"say here how {self.spec.name} is called")
-        given = (self.embedding.expand(len(lightness), -1),) if self.spec.needs_reference else ()
-        chroma: Tensor = self.predictor(lightness, *given)
+        chroma: Tensor = self.predictor(lightness, *self.referred(len(lightness)))
         return chroma
+
+    def referred(self, batch: int) -> tuple[Tensor | None, ...]:
+        """What stands before hints and seeds: of a method with a reference its embedding, and no segments."""
+        return (self.embedding.expand(batch, -1), None) if self.spec.takes_segments else self.embedded(batch)
+
+    def embedded(self, batch: int) -> tuple[Tensor, ...]:
+        """The embedding alone."""
+        return (self.embedding.expand(batch, -1),) if self.spec.needs_reference else ()
 
     @functools.cached_property
     def embedding(self) -> Tensor:
@@ -124,7 +131,7 @@ class TestEveryVariant:
         lightness = case.lightness(2, 2, 3)
         plain = case.predict(lightness)
         hints = torch.zeros(2, 3, *lightness.shape[2:])
-        given = (case.embedding,) if case.spec.needs_reference else ()
+        given = case.referred(2)
         assert torch.equal(case.predictor(lightness, *given, hints), plain)
         hints[0, :, 4:9, 4:9] = torch.tensor([60.0, -40.0, 1.0])[:, None, None]
         hinted = case.predictor(lightness, *given, hints)
@@ -170,7 +177,7 @@ class TestEveryVariant:
         if not case.spec.stages:
             return
         lightness = case.lightness(2, 2, 3)
-        given = (case.embedding.expand(2, -1),) if case.spec.needs_reference else ()
+        given = case.embedded(2)
         chroma, stages = case.predictor.with_stages(lightness, *given)
         assert torch.equal(chroma, case.predict(lightness))
         assert stages.shape == (2, 2 * len(case.spec.stages), *lightness.shape[2:])
@@ -182,13 +189,29 @@ class TestEveryVariant:
         if not case.spec.draws:
             pytest.skip("it draws nothing")
         lightness = case.lightness(1, 4, 4)
-        given = (case.embedding,) if case.spec.needs_reference else ()
+        given = case.referred(1)
         alone = [case.predictor(lightness, *given, None, torch.tensor([seed])) for seed in range(8)]
-        both = case.predictor(lightness.expand(2, -1, -1, -1), *given, None, torch.tensor([3, 5]))
+        both = case.predictor(lightness.expand(2, -1, -1, -1), *case.referred(2), None, torch.tensor([3, 5]))
         assert torch.allclose(both, torch.cat((alone[3], alone[5])), atol=0.01)
         assert any(not torch.equal(alone[0], other) for other in alone[1:])
         with pytest.raises(ValueError, match=r"expected seeds \(1,\), got \(2,\)"):
             case.predictor(lightness, *given, None, torch.tensor([1, 2]))
+
+    def test_segments_are_taken_where_the_spec_says_so(self, case: Case) -> None:
+        """Oracle: MethodSpec's comment: an embedding of both regions is as long as two; regions that are exchanged
+        exchange what the photo's halves become; one alone is none (0.5 ab, which sums in another order come to)."""
+        if not case.spec.takes_segments:
+            pytest.skip("it takes none")
+        lightness, reference = case.lightness(1, 2, 4), torch.rand(1, 3, 32, 32)
+        reference[:, 0, :16] *= 0.2
+        there, here = torch.zeros(1, 32, 32, dtype=torch.uint8), torch.zeros(1, *lightness.shape[2:], dtype=torch.uint8)
+        one = case.predictor(lightness, case.predictor.embed(reference, there, 1), here)
+        assert torch.allclose(one, case.predictor(lightness, case.predictor.embed(reference)), atol=0.5)
+        there[:, 16:], here[..., 16:] = 1, 1
+        straight, crossed = (case.predictor.embed(reference, labels, 2) for labels in (there, 1 - there))
+        assert straight.shape == (1, 2 * case.embedding.shape[1]) and straight.dtype is torch.float32
+        found = [case.predictor(lightness, z, here) for z in (straight, crossed)]
+        assert all(bool(torch.isfinite(chroma).all()) for chroma in found) and not torch.equal(*found)
 
     def test_references_are_looked_at_where_the_spec_says_so(self, case: Case) -> None:
         """Oracle: MethodSpec's comment: embeddings of references of any size, and what a lightness shows as a vector of

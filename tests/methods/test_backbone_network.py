@@ -18,6 +18,7 @@ from colorcli.methods.backbone.network import Features, build, from_torchvision,
 from colorcli.methods.backbone.objective import Objective
 from colorcli.methods.registry import COMPANIONS, METHODS
 from colorcli.methods.vgg import standardize_rgb
+from colorcli.train.start import take_over
 
 TINY = 1 / 16
 
@@ -312,3 +313,19 @@ def test_it_is_a_companion_and_no_method() -> None:
             for choice in choices:
                 with torch.device("meta"):
                     spec.load("network")(**{**spec.variants["compact"], key: choice})
+
+
+@pytest.mark.parametrize(("shape", "head"), [("resnet34", "fc"), ("vgg19", "classifier.0")])
+def test_other_classes_get_another_head(shape: str, head: str) -> None:
+    """Oracle: the donor's own tensors: all but the head are taken, exactly; the head is as it started, and listed. With
+    as many classes the head is taken, too; without the objective's word a head of another shape is refused."""
+    donor, network, alike = (build(shape=shape, scale=TINY, classes=classes) for classes in (7, 5, 7))
+    start = {name: value.clone() for name, value in network.state_dict().items() if name.startswith(head)}
+    parts = take_over(network, donor.state_dict(), "donor", Objective.learned_anew)
+    assert parts == {"new parts": [head], "left out": []}
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, start[name] if name in start else donor.state_dict()[name]), name
+    assert take_over(alike, donor.state_dict(), "donor", Objective.learned_anew)["new parts"] == []
+    assert torch.equal(alike.state_dict()[f"{head}.weight"], donor.state_dict()[f"{head}.weight"])
+    with pytest.raises(UsageError, match="does not fit"):
+        take_over(build(shape=shape, scale=TINY, classes=5), donor.state_dict(), "donor")

@@ -117,7 +117,7 @@ def test_a_persons_hints_come_first() -> None:
     outside = hints[0, 2] == 0
     assert torch.equal(both.hints[..., outside], sampled.hints[..., outside])
     assert bool(sampled.hints[0, 2, 10:20, 10:20].any())
-    assert torch.equal(predictor(lightness, predictor.embed(reference), hints), both.chroma)
+    assert torch.equal(predictor(lightness, predictor.embed(reference), None, hints), both.chroma)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 300), (200, 100), (32, 32)])
@@ -147,6 +147,26 @@ def test_segments() -> None:
         predictor.stages(lightness, reference, (here, torch.tensor([[[0, 1, 7]]])))
 
 
+@pytest.mark.parametrize("transform", ["adain", "wct"])
+def test_an_embedding_has_its_regions(transform: str) -> None:
+    """Oracle: `stages`, which is given the same maps; exact, also with the steps; a region that is nowhere in the
+    reference, one pixel of the photo, and an embedding that is of fewer numbers."""
+    predictor, lightness = _predictor(transform=transform), _lightness(2, 1, 16, 32)
+    reference = _random(1, 3, 40, 24, seed=1)
+    here, there = torch.zeros(2, 16, 32, dtype=torch.uint8), torch.zeros(1, 40, 24, dtype=torch.uint8)
+    here[:, 4:, 9:], there[:, 7:] = 1, 1
+    z = predictor.embed(reference, there, 2)
+    assert z.shape == (1, 2 * predictor.embed(reference).shape[1])
+    expected = predictor.stages(lightness, reference, (here, there))
+    assert torch.equal(predictor(lightness, z, here), expected.chroma)
+    chroma, steps = predictor.with_stages(lightness, z, here)
+    assert torch.equal(chroma, expected.chroma) and torch.equal(steps[:, 2:4], expected.transferred)
+    here[:, 3, 3] = 2
+    assert bool(torch.isfinite(predictor(lightness, predictor.embed(reference, there, 3), here)).all())
+    with pytest.raises(ValueError, match=r"expected styles \(B, a multiple of \d+\), not \(1, 7\)"):
+        predictor(lightness, z[:, :7], here)
+
+
 def test_content() -> None:
     """Oracle: MethodSpec's comment: of length 1 (1e-5), nearer for the same photo made brighter than for another."""
     predictor = _predictor()
@@ -171,7 +191,11 @@ def test_other_shapes_name_what_was_expected() -> None:
     with pytest.raises(ValueError, match=r"expected \(B, 1, H, W\), got \(1, 3, 16, 16\)"):
         predictor.content(_random(1, 3, 16, 16))
     with pytest.raises(ValueError, match=r"expected hints \(B, 3, H, W\)"):
+        predictor(lightness, z, None, torch.zeros(2, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"expected segments \(2, h, w\), got \(2, 3, 8, 8\)"):
         predictor(lightness, z, torch.zeros(2, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"expected segments \(1, h, w\), got \(2, 8, 8\)"):
+        predictor.embed(_random(1, 3, 16, 16), torch.zeros(2, 8, 8), 1)
 
 
 def test_bf16() -> None:

@@ -41,6 +41,21 @@ def test_the_change_leads_to_the_stylists_picture(transform: str) -> None:
     assert torch.equal(restyler.stylize(content, style), Stylist(_network(), transform).stylize(content, style))
 
 
+@pytest.mark.parametrize("transform", ["adain", "wct"])
+def test_regions(transform: str) -> None:
+    """Oracle: the stylist itself, given the same maps, as above."""
+    content, style = _random(1, 3, 32, 24), _random(1, 3, 32, 32, seed=1)
+    here, there = torch.zeros(1, 32, 24, dtype=torch.uint8), torch.zeros(1, 50, 40, dtype=torch.uint8)
+    here[:, :20], there[:, :, 11:] = 1, 1
+    restyler, lab = Restyler(_network(), transform=transform, reference_side=32), rgb_to_lab(content)
+    change = restyler(lab, restyler.embed(style, there, 2), here)
+    painted = Stylist(_network(), transform).stylize(lab_to_rgb(lab), style, (here, there))
+    with torch.inference_mode():
+        plain = rgb_to_lab(_network()(lab_to_rgb(lab)).clamp(0, 1))
+    assert torch.allclose(lab_to_rgb(plain + change), painted, atol=1e-3)
+    assert not torch.allclose(change, restyler(lab, restyler.embed(style)), atol=0.5)
+
+
 def test_other_shapes_name_what_was_expected() -> None:
     """Oracle: house rule 9."""
     restyler = Restyler(_network(), reference_side=32)

@@ -262,7 +262,7 @@ def test_the_help_names_the_methods_that_can(colorize: Call) -> None:
     words = " ".join(colorize("exemplar", "--help").out.split())
     for spec in METHODS:
         facts = {"hint": spec.takes_hints, "transform": "transform" in spec.choices}
-        facts |= {"save-matches": spec.matches, "save-stages": bool(spec.stages)}
+        facts |= {"segments": spec.takes_segments, "save-matches": spec.matches, "save-stages": bool(spec.stages)}
         for option, able in facts.items():
             place = words.index(f"--{option} ")
             named = f"-m {spec.name}" in words[place : words.index(" --", place + 1)]

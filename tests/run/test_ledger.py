@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import ColorizeError
-from colorcli.items import Dot, Job, Reference
+from colorcli.items import Dot, Job, Reference, Segments
 from colorcli.media.places import LEDGER, comparison_path, match_paths
 from colorcli.run.ledger import Ledger, Standing, copied_ledger, settings_key
 
@@ -490,6 +490,17 @@ def test_another_reference_makes_it_stale(job: Job) -> None:
     assert _look(replace(job, reference=Reference(Path("a.jpg"), "a.jpg", "bb"))) is Standing.STALE
     assert _look(job) is Standing.STALE
     assert _look(replace(own, dots=(Dot(1, 2, (3, 4, 5)),))) is Standing.STALE
+
+
+def test_other_segments_make_it_stale(job: Job) -> None:
+    """Oracle: the contract: by the maps' content, not by their names; without them it is another result, too."""
+    segments = Segments(Path("a.png"), Path("b.png"), (0, 1), "aa, bb")
+    own = replace(job, segments=segments)
+    _make(own)
+    assert _look(own) is Standing.DONE
+    assert _look(replace(job, segments=replace(segments, target=Path("c.png")))) is Standing.DONE
+    assert _look(replace(job, segments=replace(segments, sha256="aa, cc"))) is Standing.STALE
+    assert _look(job) is Standing.STALE
 
 
 def test_a_ledger_elsewhere(job: Job) -> None:

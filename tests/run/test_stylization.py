@@ -54,7 +54,7 @@ def test_a_result_has_the_networks_colour(
     _, lightness = read_photo(photos / "chelsea.png", side=64, multiple=8)
     assert method.embed is not None
     z = method.embed(torch.from_numpy(read_colors(ref, side=256, max_pixels=0))[None])
-    chroma = method.predict(torch.from_numpy(lightness)[None, None], z, None, torch.tensor([3]))[0]
+    chroma = method.predict(torch.from_numpy(lightness)[None, None], z, None, None, torch.tensor([3]))[0]
     found, before = _lab(tmp_path / "out" / "chelsea.png"), _lab(photos / "chelsea.png")
     expected = 0.1 * chroma.mean((1, 2)).numpy()
     assert np.abs(expected).max() > 0.8

@@ -84,3 +84,12 @@ def test_each_photo_keeps_its_own_embedding() -> None:
     batch = make_batch(photos[::-1])
     assert batch.embeddings is not None and torch.equal(batch.embeddings, own.flip(0)) and batch.hints is None
     assert make_batch([_photo(0, (8, 16))]).embeddings is None
+
+
+def test_each_photo_keeps_its_own_regions() -> None:
+    """Oracle: as above."""
+    own = torch.arange(3 * 8 * 16, dtype=torch.uint8).reshape(3, 8, 16)
+    photos = [replace(_photo(number, (8, 16)), segments=own[number]) for number in range(3)]
+    batch = make_batch(photos[::-1])
+    assert batch.segments is not None and torch.equal(batch.segments, own.flip(0))
+    assert make_batch([_photo(0, (8, 16))]).segments is None

@@ -244,7 +244,8 @@ def test_embeddings_go_with_their_photos() -> None:
 
 
 def test_what_the_network_is_told() -> None:
-    """Oracle: the order of `Predict`: embeddings, hints or None, seeds; nothing in the place of what comes last; in
+    """Oracle: the order of `Predict`: embeddings with segments or None, hints or None, seeds; no place for segments
+    without embeddings, nothing in the place of what comes last; in
     fp32 the same of the photos that are redone."""
     told: list[tuple[Tensor | None, ...]] = []
 
@@ -254,27 +255,34 @@ def test_what_the_network_is_told() -> None:
         chroma[1 if len(lightness) > 1 else 0 : 2] = torch.nan if len(lightness) > 1 else 0.0
         return chroma
 
-    def batch(embedding: bool, hints: bool, seed: bool) -> Batch:
+    def batch(embedding: bool, segments: bool, hints: bool, seed: bool) -> Batch:
         photos = []
         for number, photo in enumerate(_batch(3).photos):
             job = replace(photo.job, seed=7 + number if seed else None)
             drawn = torch.full((3, 8, 16), float(number)) if hints else None
             z = torch.tensor([float(number)]) if embedding else None
-            photos.append(replace(photo, job=job, hints=drawn, embedding=z))
+            regions = torch.full((8, 16), number, dtype=torch.uint8) if segments else None
+            photos.append(replace(photo, job=job, hints=drawn, embedding=z, segments=regions))
         return make_batch(photos)
 
-    for has in ((False, False, False), (False, True, False), (True, False, False), (True, False, True), (True,) * 3):
+    for has, expected in (  # embedding, segments, hints, seed: what is given, "." where it is None
+        ("", ""),
+        ("h", "h"),
+        ("z", "z"),
+        ("zd", "z..d"),
+        ("zs", "zs"),
+        ("zsd", "zs.d"),
+        ("zh", "z.h"),
+        ("zshd", "zshd"),
+    ):
         told.clear()
-        assert len(list(infer(batch(*has), predict, predict, lambda _: None))) == 3
-        embedding, hints, seed = has
-        assert [given is None for given in told[0]] == [False] * embedding + [not hints] * (hints or seed) + [
-            False
-        ] * seed
+        assert len(list(infer(batch(*(one in has for one in "zshd")), predict, predict, lambda _: None))) == 3
+        assert [given is None for given in told[0]] == [one == "." for one in expected]
         first, again = told
         for all_of_them, one in zip(first, again, strict=True):
             assert (all_of_them is one is None) or torch.equal(all_of_them[1:2], one)  # type: ignore[index]
-        if seed:
-            assert first[2] is not None and first[2].tolist() == [7, 8, 9]
+        if has == "zshd":
+            assert first[3] is not None and first[3].tolist() == [7, 8, 9]
 
 
 @pytest.mark.parametrize("further", [0, 2])

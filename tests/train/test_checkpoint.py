@@ -133,8 +133,19 @@ def test_recalibrate_norm() -> None:
 
 
 def test_settings_that_are_younger_than_a_state(tmp_path: Path) -> None:
-    """Oracle: the contract: a state without them is one of straight crops: it goes on as that, and as no other."""
+    """Oracle: the contract: a state without them has their defaults: it goes on as that, and as no other."""
     save_state(tmp_path / "state.pt", {"identity": IDENTITY})
-    assert load_state(tmp_path / "state.pt", {**IDENTITY, "turn": "0.0", "shear": "0.0"})["identity"] == IDENTITY
+    younger = {"turn": "0.0", "similarity": '"none"', "hold": '"auto"'}
+    found = load_state(tmp_path / "state.pt", {**IDENTITY, "turn": "0.0", "similarity": '"none"'}, younger)
+    assert found["identity"] == IDENTITY
     with pytest.raises(ColorizeError, match=r"of turn = 0\.0; this run has 15\.0"):
-        load_state(tmp_path / "state.pt", {**IDENTITY, "turn": "15.0"})
+        load_state(tmp_path / "state.pt", {**IDENTITY, "turn": "15.0"}, younger)
+
+
+def test_settings_that_are_unknown_here(tmp_path: Path) -> None:
+    """Oracle: the contract: what a later version wrote is refused by its name; what this one knows but lets differ, as
+    it may have been told apart once, is not."""
+    save_state(tmp_path / "state.pt", {"identity": {**IDENTITY, "hold": '"file"'}})
+    load_state(tmp_path / "state.pt", IDENTITY, {"hold": '"auto"'})
+    with pytest.raises(ColorizeError, match=r'state\.pt is of hold = "file", which this version .* does not know'):
+        load_state(tmp_path / "state.pt", IDENTITY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from colorcli.checkpoints.store import shipped_folder
 from colorcli.errors import UsageError
-from colorcli.train.config import Stage, TrainConfig, build_config, parse_assignments, read_recipe
+from colorcli.train.config import Stage, TrainConfig, build_config, defaults, parse_assignments, read_recipe
 
 
 def test_later_layers_win() -> None:
@@ -19,6 +20,12 @@ def test_later_layers_win() -> None:
     config = build_config("smsanet", recipe, {"rate": 3e-4, "network": {"attention": "none"}})
     assert (config.method, config.steps, config.rate, config.ema) == ("smsanet", 10, 3e-4, 0.999)
     assert config.network == {"attention": "none", "widths": [4, 4, 8, 8]}
+
+
+def test_defaults_are_those_of_a_config() -> None:
+    """Oracle: a config of which nothing was said but its end, as JSON: all settings, but for the method."""
+    plain = {key: json.dumps(value) for key, value in build_config("smsanet", {"steps": 1}).as_dict().items()}
+    assert {**defaults(), "method": '"smsanet"', "steps": "1"} == plain
 
 
 @pytest.mark.parametrize(

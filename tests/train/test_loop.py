@@ -27,7 +27,7 @@ from colorcli.methods.smsanet import predictor as smsanet_predictor
 from colorcli.methods.smsanet.network import SMSANet
 from colorcli.metrics.psnr import mean_squared_error
 from colorcli.train import loop, validation
-from colorcli.train.config import Stage
+from colorcli.train.config import Stage, defaults
 from colorcli.train.crops import Crops
 from colorcli.train.data import Example, Photos
 from colorcli.train.export import export_network, publish
@@ -178,6 +178,25 @@ def test_resume_with_other_settings_is_refused(make_run: MakeRun, settings: dict
     with pytest.raises(ColorizeError, match=message):
         make_run(**{"steps": 1, **settings}).resume()
     assert (run.folder / "state.pt").read_bytes() == before
+
+
+def test_a_state_without_the_younger_settings_is_resumed(make_run: MakeRun) -> None:
+    """Oracle: the state itself, from which every setting is taken that has its default, as if the version that wrote it
+    had known none of them: it goes on where it was; with another value it is refused by name."""
+    run = make_run(steps=1)
+    run.train()
+    path = run.folder / "state.pt"
+    state = torch.load(path, weights_only=True)
+    for name, value in defaults().items():
+        if state["identity"].get(name) == value:
+            del state["identity"][name]
+    assert not {"turn", "shear", "similarity"} & state["identity"].keys()
+    torch.save(state, path)
+    later = make_run(steps=2)
+    later.resume()
+    assert later.step == 1
+    with pytest.raises(ColorizeError, match=r'is of similarity = "none"; this run has "net\.safetensors"'):
+        make_run(steps=2, similarity="net.safetensors").resume()
 
 
 def test_resume_of_nothing(make_run: MakeRun) -> None:

@@ -31,6 +31,7 @@ class Objective(BaseObjective):
     settings_type = Settings
     settings: Settings
     data: ClassVar[str] = "labelled"
+    learned_anew: ClassVar[tuple[str, ...]] = ("fc.", "classifier.")  # other photos have other classes
     network: Backbone
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ TRANSFER = MethodSpec(
     half=False,  # as of the method below
     needs_reference=True,
     sees_color=True,
+    takes_segments=True,
     choices=_TRANSFORMS,
 )
 
@@ -59,6 +60,7 @@ SPEC = MethodSpec(
     variants={"paper": {}, "compact": {}},
     half=False,  # samples of a few pixels pass rounding on enlarged: not before trained weights were measured
     needs_reference=True,
+    takes_segments=True,
     takes_hints=True,
     draws=True,
     stages=("pre-colorization", "transfer", "samples"),

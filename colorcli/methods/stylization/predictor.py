@@ -71,20 +71,33 @@ class Predictor(Refers):
         self._sampling = sampling or Sampling()
 
     def __call__(
-        self, lightness: Tensor, z: Tensor, hints: Tensor | None = None, seeds: Tensor | None = None
+        self,
+        lightness: Tensor,
+        z: Tensor,
+        segments: Tensor | None = None,
+        hints: Tensor | None = None,
+        seeds: Tensor | None = None,
     ) -> Tensor:
         """lightness: (B, 1, H, W) CIE L 0..100, sides multiples of 8. z: (B, E), or (1, E) for all photos.
 
+        segments: (B, H, W), which of the reference's regions a pixel takes after, where z is of several, (B, R E).
         hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. seeds: (B,) int64, each
         photo's own in place of the sampling's. Returns CIE ab, (B, 2, H, W) float32. Wrong shapes raise ValueError.
         """
-        return self._stages(lightness, self._stylist.from_vector(z), None, hints, seeds).chroma
+        style = self._stylist.from_vector(z, labelled=segments is not None)
+        return self._stages(lightness, style, segments, hints, seeds).chroma
 
     def with_stages(
-        self, lightness: Tensor, z: Tensor, hints: Tensor | None = None, seeds: Tensor | None = None
+        self,
+        lightness: Tensor,
+        z: Tensor,
+        segments: Tensor | None = None,
+        hints: Tensor | None = None,
+        seeds: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What `__call__` returns, and the steps to it, (B, 6, H, W) CIE ab: `Stages` without mask and result."""
-        found = self._stages(lightness, self._stylist.from_vector(z), None, hints, seeds)
+        style = self._stylist.from_vector(z, labelled=segments is not None)
+        found = self._stages(lightness, style, segments, hints, seeds)
         steps = (found.precolored, found.transferred, found.hints[:, :2])
         return found.chroma, torch.cat(steps, dim=1)  # 3 x (B, 2, H, W) -> (B, 6, H, W)
 

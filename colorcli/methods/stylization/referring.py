@@ -23,12 +23,13 @@ class Refers:
     def __init__(self, stylist: Stylist, side: int) -> None:
         self._stylist, self._side = stylist, side
 
-    def embed(self, reference: Tensor) -> Tensor:
+    def embed(self, reference: Tensor, segments: Tensor | None = None, count: int = 0) -> Tensor:
         """reference: (B, 3, h, w) sRGB 0..1, of any size. Returns its statistics, (B, E) float32.
 
-        References of different sizes are embedded one by one and joined. Wrong shapes raise ValueError.
+        segments: (B, h', w'), which of `count` regions a pixel belongs to, 0 .. count - 1: then (B, count E), of each
+        region's. References of different sizes are embedded one by one and joined. Wrong shapes raise ValueError.
         """
-        return self._look(reference).vector()
+        return self._look(reference, segments, range(count)).vector()
 
     @torch.inference_mode()
     def content(self, lightness: Tensor) -> Tensor:

@@ -33,9 +33,10 @@ class Restyler(Refers):
         self._gain = gain
 
     @torch.inference_mode()
-    def __call__(self, lab: Tensor, z: Tensor) -> Tensor:
+    def __call__(self, lab: Tensor, z: Tensor, segments: Tensor | None = None) -> Tensor:
         """lab: (B, 3, H, W) CIE Lab, sides multiples of 8. z: (B, E), or (1, E) for all photos.
 
+        segments: (B, H, W), which of the reference's regions a pixel takes after, where z is of several, (B, R E).
         Returns what is to be added to it, (B, 3, H, W) float32: from what the network gives back of the photo as it is
         to what it gives in the style, so that what it always loses is no part of the change. Wrong shapes raise
         ValueError.
@@ -43,7 +44,7 @@ class Restyler(Refers):
         if lab.dim() != 4 or lab.shape[1] != 3:
             raise ValueError(f"expected (B, 3, H, W), got {tuple(lab.shape)}")
         content = lab_to_rgb(lab)
-        painted = self._stylist.apply(content, self._stylist.from_vector(z))
+        painted = self._stylist.apply(content, self._stylist.from_vector(z, labelled=segments is not None), segments)
         plain = self._stylist.network(content).float().clamp(0, 1)
         return self._gain * (rgb_to_lab(painted) - rgb_to_lab(plain))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorcli.errors import UsageError
 from colorcli.methods.stylization.transfer import MULTIPLE, TransferNet
-from colorcli.methods.stylization.transforms import TRANSFORMS, Measured, labels_of, match, measure, regions
+from colorcli.methods.stylization.transforms import TRANSFORMS, labels_of, match, measure, regions
 
 SITES = ("encoder", "skips", "decoder")  # of the network, where a transform can be applied (the paper's Fig. 5)
 _SITE_OF = {"encoder": "encoder", "skip": "skips", "pooled": "skips", "decoder": "decoder"}
@@ -26,12 +26,12 @@ Their sizes need not be the pictures'."""
 class Style:
     """What is known of a style: statistics of its map at each place of the network, for one transform."""
 
-    measured: Mapping[str, Measured]
-    labels: tuple[int, ...] = ()  # of its regions, as `Measured` has them; (): one, all of the picture
+    measured: Mapping[str, Tensor]  # (B, R, n) float32, as of `measure`
+    labels: tuple[int, ...] = ()  # of its R regions; (): one, all of the picture
 
     def vector(self) -> Tensor:
-        """All of its numbers in a row, (B, E) float32. Only of a style without labels."""
-        return torch.cat([measured.numbers[:, 0] for measured in self.measured.values()], dim=1)
+        """All of its numbers in a row, region after region, (B, R E) float32; without its labels."""
+        return torch.cat(tuple(self.measured.values()), dim=2).flatten(1)  # (B, R, n), ... -> (B, R, E) -> (B, R E)
 
 
 class Stylist:
@@ -60,7 +60,7 @@ class Stylist:
 
     @property
     def length(self) -> int:
-        """E, how many numbers a style without labels is."""
+        """E, how many numbers a style without labels is, or one of its regions."""
         return sum(self._transform.length(channels) for channels in self._places.values())
 
     @torch.inference_mode()
@@ -71,8 +71,8 @@ class Stylist:
         """
         if style.dim() != 4 or style.shape[1] != 3:
             raise ValueError(f"expected a style (B, 3, h, w), got {tuple(style.shape)}")
-        measured: dict[str, Measured] = {}
-        labels = None if labels is None else labels.to(style.device)
+        measured: dict[str, Tensor] = {}
+        labels = _placed(labels, style)
 
         def record(place: str, features: Tensor) -> Tensor:
             if place in self._places:
@@ -86,14 +86,19 @@ class Stylist:
             self.network.decoder(*maps, record)
         return Style(measured, tuple(known) if labels is not None else ())
 
-    def from_vector(self, numbers: Tensor) -> Style:
-        """The inverse of `Style.vector`: (B, E) -> a style without labels. ValueError for another shape."""
-        if numbers.dim() != 2 or numbers.shape[1] != self.length:
-            raise ValueError(f"expected styles (B, {self.length}), not {tuple(numbers.shape)}")
+    def from_vector(self, numbers: Tensor, *, labelled: bool = False) -> Style:
+        """The inverse of `Style.vector`: (B, E) -> a style without labels. ValueError for another shape.
+
+        labelled: (B, R E) -> one whose labels are 0 .. R - 1.
+        """
+        count = numbers.shape[1] // self.length if labelled and numbers.dim() == 2 else 1
+        if numbers.dim() != 2 or count < 1 or numbers.shape[1] != count * self.length:
+            expected = f"a multiple of {self.length}" if labelled else self.length
+            raise ValueError(f"expected styles (B, {expected}), not {tuple(numbers.shape)}")
         lengths = [self._transform.length(channels) for channels in self._places.values()]
-        present = numbers.new_ones((len(numbers), 1), dtype=torch.bool)
-        parts = torch.split(numbers, lengths, dim=1)
-        return Style({place: Measured(part[:, None], present) for place, part in zip(self._places, parts, strict=True)})
+        by_region = numbers.reshape(len(numbers), count, self.length)  # (B, R E) -> (B, R, E)
+        parts = torch.split(by_region, lengths, dim=2)  # (B, R, E) -> (B, R, n), ...
+        return Style(dict(zip(self._places, parts, strict=True)), tuple(range(count)) if labelled else ())
 
     @torch.inference_mode()
     def apply(self, content: Tensor, style: Style, labels: Tensor | None = None) -> Tensor:
@@ -102,12 +107,12 @@ class Stylist:
         style: for B pictures, or for one that all take after. labels: (B, h, w), where the style has labels. Returns
         (B, 3, H, W) float32, 0..1. ValueError for other shapes, and for labels of one side alone.
         """
-        count = len(next(iter(style.measured.values())).numbers)
+        count = len(next(iter(style.measured.values())))
         if count not in (1, len(content)):
             raise ValueError(f"expected styles of {len(content)} pictures or of one, not of {count}")
         if (labels is not None) is not bool(style.labels):
             raise ValueError("expected labels for the content where the style has some, and nowhere else")
-        labels = None if labels is None else labels.to(content.device)
+        labels = _placed(labels, content)
 
         def change(place: str, features: Tensor) -> Tensor:
             if place not in self._places:
@@ -127,6 +132,15 @@ class Stylist:
             return self.apply(content, self.look(style))
         known = labels_of(*segments)
         return self.apply(content, self.look(style, segments[1], known), segments[0])
+
+
+def _placed(labels: Tensor | None, pictures: Tensor) -> Tensor | None:
+    """Label maps where their pictures are. ValueError for another shape than (B, h, w)."""
+    if labels is None:
+        return None
+    if labels.dim() != 3 or len(labels) != len(pictures):
+        raise ValueError(f"expected segments ({len(pictures)}, h, w), got {tuple(labels.shape)}")
+    return labels.to(pictures.device)
 
 
 def near(side: int, height: int, width: int) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -21,13 +20,7 @@ from colorcli.errors import UsageError
 _VARIANCE = 1e-8
 _SHARE = 1e-5  # of the largest: what smaller eigenvalues of a content's covariance are raised to
 _EIGENVALUE = 1e-8  # and this where all of them are small: a content of one colour
-
-
-class Measured(NamedTuple):
-    """What a style says of one map, for each of R regions (R = 1: the whole map)."""
-
-    numbers: Tensor  # (B, R, n) float32; n: `Transform.length`
-    present: Tensor  # (B, R) bool: whether the region has a pixel in the style's map
+_FEWEST = 4  # pixels that a region of a style's map needs for a spread of its own: of one pixel it is 0 (our choice)
 
 
 def labels_of(content: Tensor, style: Tensor) -> tuple[int, ...]:
@@ -71,28 +64,36 @@ class Transform:
     match: Callable[[Tensor, Tensor, Tensor | None], Tensor]  # content map, (B or 1, n), region -> content's shape
 
 
-def measure(transform: Transform, style: Tensor, where: Tensor | None = None) -> Measured:
-    """The statistics of a style's map. style: (B, C, H, W). where: (B, R, H, W) bool; None: one region, all of it."""
+def measure(transform: Transform, style: Tensor, where: Tensor | None = None) -> Tensor:
+    """The statistics of a style's map, of each of R regions: (B, R, n) float32, n as of `Transform.length`.
+
+    style: (B, C, H, W). where: (B, R, H, W) bool; None: one region, all of it. A region of fewer than 4 pixels of the
+    map (labels get lost as they are resized) has those of the whole map.
+    """
+    whole = transform.measure(style, None)
     if where is None:
-        return Measured(transform.measure(style, None)[:, None], style.new_ones((len(style), 1), dtype=torch.bool))
-    numbers = [transform.measure(style, region) for region in where.unbind(1)]
-    return Measured(torch.stack(numbers, dim=1), where.flatten(2).any(2))  # R x (B, n) -> (B, R, n)
+        return whole[:, None]  # (B, n) -> (B, 1, n)
+    enough = where.flatten(2).sum(2) >= _FEWEST  # (B, R, H, W) -> (B, R)
+    numbers = [
+        torch.where(enough[:, index, None], transform.measure(style, region), whole)
+        for index, region in enumerate(where.unbind(1))
+    ]
+    return torch.stack(numbers, dim=1)  # R x (B, n) -> (B, R, n)
 
 
-def match(transform: Transform, content: Tensor, style: Measured, where: Tensor | None = None) -> Tensor:
+def match(transform: Transform, content: Tensor, style: Tensor, where: Tensor | None = None) -> Tensor:
     """A content's map with a style's statistics, in each region those of its like.
 
-    content: (B, C, H, W). style: of the same regions, for B pictures, or for one that all take after. where:
-    (B, R, H, W) bool; None: one region, all of it. Returns content's shape and type. A region of which the style's map
-    has no pixel (it was lost when its labels were resized) is left as it is.
+    content: (B, C, H, W). style: (B, R, n), what `measure` says of the same regions, or (1, R, n) for all. where:
+    (B, R, H, W) bool; None: one region, all of it. Returns content's shape and type. Of a region of n pixels none comes
+    further from the style's mean than sqrt(n) deviations, so the smallest need no care: one pixel becomes the mean.
     """
     if where is None:
-        return transform.match(content, style.numbers[:, 0], None).to(content.dtype)
+        return transform.match(content, style[:, 0], None).to(content.dtype)
     matched = content
     for index, region in enumerate(where.unbind(1)):
-        inside = (region & style.present[:, index, None, None])[:, None]  # (B, H, W) -> (B, 1, H, W)
-        changed = transform.match(content, style.numbers[:, index], region).to(content.dtype)
-        matched = torch.where(inside, changed, matched)
+        changed = transform.match(content, style[:, index], region).to(content.dtype)
+        matched = torch.where(region[:, None], changed, matched)  # (B, H, W) -> (B, 1, H, W)
     return matched
 
 
