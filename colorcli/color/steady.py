@@ -83,6 +83,9 @@ def _nearby(change: Tensor, reliable: Tensor) -> Tensor:
 
 
 def _wide(maps: Tensor, radius: int) -> Tensor:
+    """Mean over a window, smaller at the borders. (C, h, w) in and out."""
+    side = 2 * radius + 1
     for _ in range(2):  # two boxes make a tent: no edge of a window shows
-        maps = F.avg_pool2d(maps, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+        for window, padding in (((side, 1), (radius, 0)), ((1, side), (0, radius))):  # a box, in two quick passes
+            maps = F.avg_pool2d(maps, window, stride=1, padding=padding, count_include_pad=False)
     return maps

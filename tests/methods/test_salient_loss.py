@@ -214,9 +214,6 @@ def _object(side: int = 128) -> tuple[Tensor, np.ndarray[Any, Any]]:
 def test_spectral_residual_finds_the_object() -> None:
     """Oracle: a lone patch on a texture: what is chosen lies about the patch (mean distance from its centre below a
     uniform choice's), is binary, and neither nothing nor everything; every picture of a batch by itself, exact."""
-    cv2 = pytest.importorskip("cv2")
-    if not hasattr(cv2, "saliency"):
-        pytest.skip("opencv without its contributed modules")
     from colorcli.methods.saliency import SpectralResidual
 
     detector = SpectralResidual()
