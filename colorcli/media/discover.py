@@ -246,7 +246,11 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
     elif suffix in FILM_EXTENSIONS and not search.films:
         search.fail(str(path), _NO_PHOTO)
     elif suffix not in PHOTO_EXTENSIONS | FILM_EXTENSIONS and path.is_file():
-        search.fail(str(path), f"no photo's or film's format ({suffix or 'no extension'}); expected {_expected()}")
+        what, known = (
+            ("photo or film", PHOTO_EXTENSIONS | FILM_EXTENSIONS) if search.films else ("photo", PHOTO_EXTENSIONS)
+        )
+        expected = " ".join(sorted(known))
+        search.fail(str(path), f"not a {what} format ({suffix or 'no extension'}); expected one of {expected}")
     elif kind := kind_beside_photos(path):  # `photos/*` names them too
         _skip_beside_photos(path, str(path), kind, search)
     elif not search.named_results and is_result_beside(path):
@@ -258,10 +262,6 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
 def _skip_beside_photos(path: Path, name: str, kind: str, search: _Search) -> None:
     unused = path.name.lower().endswith(HINTS) and not search.sidecars.has_photo(path)
     search.skip(name, UNUSED_HINTS if unused else kind)
-
-
-def _expected() -> str:
-    return "one of " + " ".join([*sorted(PHOTO_EXTENSIONS), *sorted(FILM_EXTENSIONS)])
 
 
 def _walk(root: _Folder, search: _Search) -> None:
@@ -300,7 +300,7 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
     elif kind := kind_beside_photos(path):
         _skip_beside_photos(path, str(relative), kind, search)
     elif hidden or suffix not in PHOTO_EXTENSIONS | FILM_EXTENSIONS:
-        search.skip(str(relative), "a hidden file" if hidden else "neither a photo nor a film")
+        search.skip(str(relative), "a hidden file" if hidden else "not a photo" + " or film" * search.films)
     elif is_result_beside(path):
         search.skip(str(relative), _BESIDE_RESULT)
     else:

@@ -75,8 +75,10 @@ class FilmRun:
         if film is None:
             raise ValueError(f"{job.name} is no film")
         self._header = header_of(job.source)
-        if self._header.pixels and self.means.method.spec.sees_color:
+        if self.means.method.spec.sees_color:
             raise PhotoError("this method changes photos in colour; it takes no films")
+        if job.segments is not None:
+            raise PhotoError("segment maps are for one photo; leave out --segments")
         self._note_container()
         folder = self.ledger.stages_folder(job)
         try:

@@ -323,7 +323,7 @@ def _films_run(
         prepared.options,
         engine,
         prepared.size,
-        _references(prepared.method, request, say),  # the photos' run stops its own
+        _references(prepared.method, request, films, say),  # the photos' run stops its own
         say,
     )
     return FilmsRun(films, means, ledgers, overwrite=request.overwrite, verbosity=request.verbosity, steadying=Steady)
