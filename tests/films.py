@@ -39,6 +39,7 @@ class Recipe:
     tags: dict[str, str] = field(default_factory=dict)
     chapters: bool = False
     attachment: bool = False
+    subtitles: str = ""  # "subrip", "mov_text"
     rotation: int = 0  # degrees counterclockwise
     aspect: Fraction | None = None
     color: tuple[int, int, int, int] | None = None  # libav's space, range, primaries, transfer
@@ -72,6 +73,7 @@ def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Reci
             output.set_chapters([_chapter(n, n * 250, (n + 1) * 250) for n in range(2)])
         if recipe.attachment:
             output.add_attachment("notes.txt", "text/plain", b"of 1912")
+        words: Any = output.add_mux_stream(recipe.subtitles, time_base=Fraction(1, 1000)) if recipe.subtitles else None
         for track in tracks:
             _tone(output, track, len(frames) / recipe.rate)
         for n, frame in enumerate(frames):
@@ -80,6 +82,11 @@ def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Reci
             shown.time_base, shown.pts = unit, recipe.times[n] if recipe.times else n
             output.mux(stream.encode(shown))
         output.mux(stream.encode(None))
+        for n, text in enumerate((b"Good day", b"Farewell") if words is not None else ()):
+            packet: Any = av.Packet(len(text).to_bytes(2) + text if recipe.subtitles == "mov_text" else text)
+            packet.stream, packet.time_base, packet.duration = words, Fraction(1, 1000), 40
+            packet.pts = packet.dts = 80 * n
+            output.mux(packet)
     return path
 
 

@@ -15,6 +15,8 @@ from av.video.stream import VideoStream
 
 _OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})  # of the container's writer
 
+_SILENCE = b"\0\0"  # an MP4 subtitle without words: its writer puts these in by itself
+
 
 class Others:
     """The streams of a source besides its picture, and their places in a result."""
@@ -49,6 +51,8 @@ class Others:
                     continue
                 time = packet.dts if packet.dts is not None else packet.pts
                 if time is None:
+                    continue
+                if packet.size == len(_SILENCE) and bytes(packet) == _SILENCE and packet.stream.name == "mov_text":
                     continue
                 seconds = time * packet.time_base
                 packet.stream = self._copies[packet.stream.index]
