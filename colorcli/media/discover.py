@@ -296,7 +296,7 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
     suffix = path.suffix.lower()
     hidden = path.name.startswith(".")  # also the "._a.jpg" that macOS leaves on foreign disks
     if not hidden and suffix in FILM_EXTENSIONS and not search.films:
-        search.skip(str(relative), _NO_PHOTO)
+        search.fail(str(relative), _NO_PHOTO)
     elif kind := kind_beside_photos(path):
         _skip_beside_photos(path, str(relative), kind, search)
     elif hidden or suffix not in PHOTO_EXTENSIONS | FILM_EXTENSIONS:
