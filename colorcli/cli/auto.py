@@ -1,4 +1,4 @@
-"""`colorize auto`: photos and folders of photos into colour."""
+"""`colorize auto`: photos, films and folders of them into colour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorcli.media.formats import MAX_PIXELS
 
 @resumes()
 def auto(
-    inputs: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="INPUT")],
+    inputs: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs.", metavar="INPUT")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results; the input's tree is mirrored.")],
     method: options.Method = "smsanet",
     weights: options.Weights = None,
@@ -57,9 +57,10 @@ def auto(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Colour photos without a reference.
+    """Colour photos and films without a reference.
 
-    Size, lightness, metadata and format stay the photo's own. A run that was stopped goes on where it was.
+    Size, lightness, metadata and format stay the photo's own, sound and frame times the film's. A run that was stopped
+    goes on where it was.
     """
     from colorcli.media.discover import discover
     from colorcli.media.hints import parse_dot

@@ -18,7 +18,7 @@ from colorcli.media.formats import MAX_PIXELS
 
 @resumes()
 def exemplar(
-    targets: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="TARGET")],
+    targets: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs.", metavar="TARGET")],
     ref: Annotated[
         list[str],
         typer.Option(
@@ -105,7 +105,7 @@ def exemplar(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Colour photos in the colours of a reference photo.
+    """Colour photos and films in the colours of a reference photo.
 
     All else is as in `auto`. A changed reference colours its photos anew.
     """
