@@ -92,10 +92,10 @@ def test_wide_pixels_are_seen_wide() -> None:
 def test_luma_beyond_black_and_white_stays() -> None:
     """Oracle: the source's own plane, where it is below 16 or above 235; elsewhere within a step of the same gray."""
     luma = np.linspace(2, 253, 64 * 48).reshape(48, 64).astype(np.uint8)
-    planes = np.stack((luma, np.full_like(luma, 128), np.full_like(luma, 128)), axis=2)
+    planes = np.stack((luma, np.full_like(luma, 128), np.full_like(luma, 128)))
     source = VideoFrame.from_ndarray(planes, "yuv444p")
     scaled = np.clip((luma.astype(float) - 16) / 219 * 255, 0, 255).round().astype(np.uint8)
     image = pyvips.Image.new_from_array(np.repeat(scaled[..., None], 3, axis=2))
-    made = as_picture(image, source, _HEADER, "yuv444p").to_ndarray()[..., 0]
+    made = as_picture(image, source, _HEADER, "yuv444p").to_ndarray()[0]
     beyond = (luma < 16) | (luma > 235)
     assert (made[beyond] == luma[beyond]).all() and np.abs(made.astype(int) - luma).max() <= 1
