@@ -204,6 +204,7 @@ def test_an_animation_is_a_short_film(kind: str, tmp_path: Path, photograph: Pho
         ("web.webm", Recipe("libvpx", options={"crf": "10", "b": "2M"})),
         ("disc.mpg", Recipe("mpeg2video", rate=25, sound=[("mp2", "eng")])),
         ("odd.avi", Recipe("mjpeg", "yuvj444p")),
+        ("late.avi", Recipe(options={"bf": "0"}, sound=[("pcm_s16le", "eng")])),
     ],
 )  # fmt: skip
 def test_kinds_of_films(name: str, recipe: Recipe, tmp_path: Path, photograph: Photograph, auto: Call) -> None:

@@ -11,6 +11,7 @@ import av
 import pyvips
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 from colorcli.errors import ColorizeError
 from colorcli.media.films.animations import write_pages
@@ -74,7 +75,7 @@ def _joined(
         output.metadata.update(kept_tags(source, synthetic))
         output.set_chapters(source.chapters())
         output.start_encoding()
-        video = _video(header, scan, shots, stream)
+        video = _video(header, scan, shots, stream, 0 if encoding.reorders else _guessed(picture, scan))
         for _, packet in merge(video, others.packets(), key=lambda one: one[0]):
             output.mux(packet)
     notes = [f"left out, {kind} cannot hold it: {what}" for what in others.left_out]
@@ -84,24 +85,30 @@ def _joined(
 
 
 def _video(
-    header: FilmHeader, scan: Scan, shots: Sequence[Path], stream: Stream
+    header: FilmHeader, scan: Scan, shots: Sequence[Path], stream: Stream, late: int
 ) -> Iterator[tuple[Fraction, Packet[Stream]]]:
     """The shots' packets with their times: when they are seen, and when they are decoded.
 
     The n-th packet is decoded when the frame `delay` places before its own is seen, so that times grow in both orders,
-    across cuts too, whatever the rate.
+    across cuts too, whatever the rate. late: by how much all times are to be less.
     """
     times = scan.times
     delay = max((n - encoded.frame for n, encoded in _numbered(shots, data=False)), default=0)
     step = max(1, round(1 / (header.rate * header.unit)))
     for n, encoded in _numbered(shots, data=True):
         packet: Packet[Stream] = Packet(encoded.data)
-        packet.pts = times[encoded.frame]
-        packet.dts = times[n - delay] if n >= delay else times[0] - (delay - n) * step
+        packet.pts = times[encoded.frame] - late
+        packet.dts = (times[n - delay] if n >= delay else times[0] - (delay - n) * step) - late
         packet.duration = _duration(scan, encoded.frame, step)
         packet.is_keyframe = encoded.key
         packet.time_base, packet.stream = header.unit, stream
         yield packet.dts * header.unit, packet
+
+
+def _guessed(picture: VideoStream, scan: Scan) -> int:
+    """How long after the first packet's place in the file its frame is seen: AVI has places alone, libav guesses."""
+    index = picture.index_entries
+    return max(0, scan.times[0] - index[0].timestamp) if len(index) else 0
 
 
 def _numbered(shots: Sequence[Path], *, data: bool) -> Iterator[tuple[int, Encoded]]:
