@@ -29,6 +29,16 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class FilmOptions:
+    """How films are made; what decides a film's result besides what decides a photo's."""
+
+    codec: str | None = None  # of the result, as libav names codecs or encoders; None: of the film's own family
+    crf: float | None = None  # its quality, on the codec's own scale; None: ours for it
+    deinterlace: bool = True  # interlaced frames; False: they stay as they are
+    temporal: bool = True  # chroma is steadied within a shot
+
+
+@dataclass(frozen=True, slots=True)
 class Segments:
     """Maps of the regions of a photo and of its reference: those of one label belong together."""
 
@@ -56,6 +66,7 @@ class Job:
     seed: int | None = None  # of what is drawn for it; None: the method draws nothing
     together: Path | None = None  # the comparison that it shares with the photo's other results; None: it shares none
     shows: tuple[Job, ...] = ()  # of such a comparison, which is its target: the results' jobs
+    film: FilmOptions | None = None  # how it is made; None: it is a photo
 
     @property
     def explained(self) -> bool:
@@ -115,11 +126,35 @@ class Colored:
 
 
 @dataclass(frozen=True, slots=True)
+class ShotReport:
+    """One shot of a film, and whose colours it has."""
+
+    first: int  # number of its first frame, from 0
+    frames: int
+    start: float  # s, from the film's beginning
+    seconds: float
+    reference: str | None = None  # name; None: the method needs none
+
+
+@dataclass(frozen=True, slots=True)
+class FilmReport:
+    """What a person may want to know of a coloured film."""
+
+    frames: int
+    seconds: float
+    codec: str
+    rate: float  # frames that were coloured in a second
+    found: int  # shots that an earlier run had finished
+    shots: tuple[ShotReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A result under its final name."""
 
     job: Job
     notes: tuple[str, ...] = field(default=())  # what a person should know: flattened alpha, nearly gray
+    film: FilmReport | None = None  # None: it is a photo
 
 
 @dataclass(frozen=True, slots=True)

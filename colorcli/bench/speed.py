@@ -13,7 +13,7 @@ from colorcli.bench.network import NetworkSpeed, speeds
 from colorcli.bench.setting import Setting, setting_of
 from colorcli.bench.stream import StreamSpeed, stream_speed
 from colorcli.loader import LoadedMethod
-from colorcli.run.local import Engine
+from colorcli.run.engine import Engine
 from colorcli.run.session import Request
 
 SIDES = (256, 512, 1024)  # pixels

@@ -1,4 +1,4 @@
-"""`colorize auto`: photos and folders of photos into colour."""
+"""`colorize auto`: photos, films and folders of them into colour."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, colour
+from colorcli.cli.colouring import check_ranges, colour, film_options
 from colorcli.cli.console import resumes
+from colorcli.cli.shots import list_shots
 from colorcli.media.formats import MAX_PIXELS
 
 
 @resumes()
 def auto(
-    inputs: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="INPUT")],
+    inputs: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs.", metavar="INPUT")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results; the input's tree is mirrored.")],
     method: options.Method = "smsanet",
     weights: options.Weights = None,
@@ -43,6 +44,11 @@ def auto(
         Path | None,
         typer.Option("--save-attention", help="Folder for maps of where the network looked (-m agin).", metavar="DIR"),
     ] = None,
+    codec: options.Codec = None,
+    crf: options.Crf = None,
+    deinterlace: options.Deinterlace = "auto",
+    temporal: options.Temporal = True,
+    shots: options.Shots = False,
     provenance: options.ProvenanceNote = True,
     max_pixels: options.MaxPixels = MAX_PIXELS,
     fail_fast: options.FailFast = False,
@@ -51,9 +57,10 @@ def auto(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Colour photos without a reference.
+    """Colour photos and films without a reference.
 
-    Size, lightness, metadata and format stay the photo's own. A run that was stopped goes on where it was.
+    Size, lightness, metadata and format stay the photo's own, sound and frame times the film's. A run that was stopped
+    goes on where it was.
     """
     from colorcli.media.discover import discover
     from colorcli.media.hints import parse_dot
@@ -69,8 +76,10 @@ def auto(
     )
     dots = tuple(map(parse_dot, hint or ()))
 
+    from colorcli.media.films.encoding import film_extensions
     from colorcli.run.session import Request, check
 
+    films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(
         method=method,
         weights=tuple(weights or ()),
@@ -89,7 +98,17 @@ def auto(
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
+        films=films,
     )
     check(request)  # whatever the files are like: there may be nothing to do
-    found = discover(inputs, out, recursive=recursive, extension=options.EXTENSIONS[format], compare=compare)
+    found = discover(
+        inputs,
+        out,
+        recursive=recursive,
+        extension=options.EXTENSIONS[format],
+        film_extension=film_extensions(films),
+        compare=compare,
+    )
+    if shots:
+        list_shots(found, as_json)
     colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)

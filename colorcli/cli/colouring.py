@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +17,7 @@ from colorcli.cli.options import EXTENSIONS
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from colorcli.items import FilmOptions, Finished
     from colorcli.media.discover import Discovery
     from colorcli.run.local import Outcome
     from colorcli.run.preview import Planned
@@ -38,6 +40,23 @@ def check_ranges(
         raise UsageError("--size must be 0 or from 16 to 2048; --batch and --jobs must be 0 or more")
     if max_pixels < 0:
         raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
+
+
+def film_options(*, codec: str | None, crf: float | None, deinterlace: str, temporal: bool) -> FilmOptions:
+    """How films are made. UsageError for an option's value that is out of its range."""
+    from colorcli.items import FilmOptions
+
+    if deinterlace not in ("auto", "off"):
+        raise UsageError(f"--deinterlace must be auto or off, not {deinterlace!r}")
+    if crf is not None and not 0 <= crf <= 63:
+        raise UsageError(f"--crf must be from 0 to 63, not {crf:g}")
+    if codec is not None:
+        from colorcli.media.films.codecs import chosen_family
+
+        family = chosen_family(codec)
+        if crf is not None and not family.scale:
+            raise UsageError(f"--codec {codec} has no quality to choose; leave out --crf")
+    return FilmOptions(codec, crf, deinterlace == "auto", temporal)
 
 
 def colour(
@@ -135,10 +154,25 @@ def _entry(outcome: Planned | Outcome) -> tuple[dict[str, Any], str]:
     if outcome.job.reference is not None:
         entry["reference"] = outcome.job.reference.name
     if isinstance(outcome, Finished):
+        if outcome.film is not None:
+            told = {"state": "done", "notes": outcome.notes, "film": asdict(outcome.film)}
+            return entry | told, _film_line(outcome)
         return entry | {"state": "done", "notes": outcome.notes}, f"{outcome.job.name} -> {outcome.job.target}"
     if isinstance(outcome, Planned):
         return entry | {"state": "planned"}, f"{outcome.job.name} -> {outcome.job.target}"
     return entry | {"state": "unchanged"}, f"{outcome.job.name}: done before"
+
+
+def _film_line(outcome: Finished) -> str:
+    film = outcome.film
+    if film is None:
+        raise ValueError(f"{outcome.job.name} is no film")
+    count = len(film.shots)
+    shots = f"{count} shot{'s' if count > 1 else ''}" + (f", {film.found} of them done before" if film.found else "")
+    return (
+        f"{outcome.job.name} -> {outcome.job.target} ({film.frames} frames, {film.seconds:.1f} s, {shots}, "
+        f"{film.codec}, {film.rate:.1f} frames/s)"
+    )
 
 
 def _close(counts: dict[str, int], skipped: int, out: Path | None, as_json: bool, quiet: bool) -> None:

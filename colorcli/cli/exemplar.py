@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, colour
+from colorcli.cli.colouring import check_ranges, colour, film_options
 from colorcli.cli.console import resumes, say
+from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
 from colorcli.media.formats import MAX_PIXELS
 
 
 @resumes()
 def exemplar(
-    targets: Annotated[list[str], typer.Argument(help="Photos, folders, globs.", metavar="TARGET")],
+    targets: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs.", metavar="TARGET")],
     ref: Annotated[
         list[str],
         typer.Option(
@@ -86,6 +87,11 @@ def exemplar(
             "--save-matches", help="Folder for pictures of what came from where (-m multimodal).", metavar="DIR"
         ),
     ] = None,
+    codec: options.Codec = None,
+    crf: options.Crf = None,
+    deinterlace: options.Deinterlace = "auto",
+    temporal: options.Temporal = True,
+    shots: options.Shots = False,
     provenance: options.ProvenanceNote = True,
     max_pixels: options.MaxPixels = MAX_PIXELS,
     fail_fast: options.FailFast = False,
@@ -94,7 +100,7 @@ def exemplar(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Colour photos in the colours of a reference photo.
+    """Colour photos and films in the colours of a reference photo.
 
     All else is as in `auto`. A changed reference colours its photos anew.
     """
@@ -114,12 +120,15 @@ def exemplar(
             raise UsageError(f"{option} DIR mirrors the output folder; name one with -o")
 
     from colorcli.media.discover import REFERENCE, discover
+    from colorcli.media.films.encoding import film_extensions
+    from colorcli.media.formats import are_films
     from colorcli.media.hints import parse_dot
     from colorcli.media.references import pair
     from colorcli.media.segments import resolved, with_segments
     from colorcli.media.targets import sampled
     from colorcli.run.session import Request, check, check_references
 
+    films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(
         method=method,
         weights=tuple(weights or ()),
@@ -142,9 +151,12 @@ def exemplar(
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
+        films=films,
         strength=strength,
     )
     check(request)
+    if pair_by is None and are_films(targets) and any(Path(text).is_dir() for text in ref):
+        pair_by = "best"  # a folder of stills is for the shots, whose names nobody knows
     pairing = pair(ref, pair_by, recursive=recursive)
     if pairing.by is None:  # all of them are needed; of a folder's those that are not are nobody's failure
         check_references(pairing.references, max_pixels)
@@ -155,6 +167,7 @@ def exemplar(
         out,
         recursive=recursive,
         extension=options.EXTENSIONS[format],
+        film_extension=film_extensions(films),
         compare=compare,
         versions=sampled(pairing.versions, samples),
         references=pairing.paths | resolved(segments),
@@ -164,4 +177,6 @@ def exemplar(
     if segments is not None:
         found = with_segments(found, pairing, segments, max_pixels)
     request = replace(request, choices=pairing.choices)
+    if shots:
+        list_shots(found, as_json)
     colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)

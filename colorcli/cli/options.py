@@ -43,4 +43,17 @@ ProvenanceNote = Annotated[
 MaxPixels = Annotated[int, typer.Option("--max-pixels", help="Refuse larger photos by their header. 0: no limit.")]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
 
+# of films
+
+Codec = Annotated[
+    str | None,
+    typer.Option("--codec", help="Of a film's picture: h264, hevc, vp9, av1, ffv1, ... [default: the film's own]"),
+]
+Crf = Annotated[float | None, typer.Option("--crf", help="Of a film: quality on its codec's scale, less is better.")]
+Deinterlace = Annotated[
+    str, typer.Option("--deinterlace", help="auto: interlaced frames come out progressive.", metavar="auto|off")
+]
+Temporal = Annotated[bool, typer.Option("--temporal/--no-temporal", help="Keep a film's colour from flickering.")]
+Shots = Annotated[bool, typer.Option("--shots", help="List the shots of films; colour nothing.")]
+
 EXTENSIONS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}  # of --format

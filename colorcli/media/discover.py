@@ -1,4 +1,4 @@
-"""Inputs -> jobs: which files are read, and where each result goes."""
+"""Inputs -> jobs: which photos and films are read, and where each result goes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,19 @@ from colorcli.media.beside import is_result_beside, kind_beside_photos
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS
 from colorcli.media.places import HINTS, LEDGER
 from colorcli.media.sidecars import Sidecars, folded
-from colorcli.media.targets import STAGE, Found, Versions, identity, make_jobs, one_version
+from colorcli.media.targets import (
+    STAGE,
+    FilmExtension,
+    Found,
+    Versions,
+    identity,
+    make_jobs,
+    one_version,
+    own_extension,
+)
 
 UNUSED_HINTS = "colour hints, but no photo of that name"  # why a sidecar is in `Discovery.skipped`
+_NO_PHOTO = "a film; expected photos, as stills of it are"
 REFERENCE = "a reference"  # why a photo is
 _OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
 _IN_OUTPUT = "lies in the output folder"
@@ -39,7 +49,7 @@ class Discovery:
 
     jobs: list[Job]
     failures: list[Failure]
-    skipped: list[Skipped]  # files in folders that are no photos, older output folders, the output folder itself
+    skipped: list[Skipped]  # files in folders that are none of these, older output folders, the output folder itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class _Search:
     out: str | None  # resolved; never read. None: there is no such folder
     recursive: bool
     references: Collection[str] = ()  # resolved: no photos to colour
+    films: bool = True  # are taken, too
     named_results: bool = False  # results beside their photos are taken where they are named
     found: list[Found] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -87,19 +98,20 @@ def discover(
     *,
     recursive: bool = True,
     extension: str | None = None,
+    film_extension: FilmExtension = own_extension,
     compare: bool = False,
     versions: Versions = one_version,
     references: Collection[str] = (),
 ) -> Discovery:
-    """Find the photos that `inputs` name and give each a target below `out`.
+    """Find the photos and films that `inputs` name and give each a target below `out`.
 
     inputs: files, folders, glob patterns. The contents of a folder that is the sole input lie directly under `out`,
     otherwise each folder's under its name; a pattern's matches by their path below its part without wildcards; files
     by their own name or, where two of those are equal, by their path below the folder that all of them share.
-    `extension` (".png") replaces the source's; where two results would then meet, they keep their full names
-    (`a.jpg.png`). `compare`: each result's comparison takes its place too. Order: inputs as given, folders by name,
-    linked folders last, and those only if not read already. A sidecar with colour hints goes with its photo's job; it
-    is skipped as a photo, also where it was named.
+    `extension` (".png") replaces a photo's, `film_extension` tells a film's; where two results
+    would then meet, they keep their full names (`a.jpg.png`). `compare`: each result's comparison takes its place too.
+    Order: inputs as given, folders by name, linked folders last, and those only if not read already. A sidecar with
+    colour hints goes with its photo's job; it is skipped as a photo, also where it was named.
     Nothing in `out` is read, nor an older output folder inside an input. Whatever cannot be a job is a Failure or, if
     it is a non-photo in a folder, in `skipped`; so are `out` and what it holds among other inputs, once an earlier run
     wrote there: a shell's `in/*` names `in/out` too. Never raises OSError.
@@ -111,7 +123,7 @@ def discover(
     search = _Search(None if out is None else os.path.realpath(out), recursive, references)
     _search_in(inputs, search)
     jobs, failures = make_jobs(
-        search.found, {*search.sources, *references}, search.sidecars, out, extension, compare, versions
+        search.found, {*search.sources, *references}, search.sidecars, out, extension, compare, versions, film_extension
     )
     return Discovery(jobs, search.failures + failures, list(search.skipped))
 
@@ -121,7 +133,7 @@ def find_photos(inputs: Sequence[str], *, recursive: bool) -> tuple[list[Found],
 
     Results that lie beside their photos are among them only where they are named.
     """
-    search = _Search(None, recursive, named_results=True)
+    search = _Search(None, recursive, films=False, named_results=True)
     _search_in(inputs, search)
     return search.found, search.failures
 
@@ -185,8 +197,9 @@ def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
 
 
 def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
-    """Places of named photos: their names or, if two of those are equal, paths below the folder they share."""
-    photos = [path for path in paths if path.suffix.lower() in PHOTO_EXTENSIONS and os.path.lexists(path)]
+    """Places of named files: their names or, if two of those are equal, paths below the folder they share."""
+    taken = PHOTO_EXTENSIONS | FILM_EXTENSIONS
+    photos = [path for path in paths if path.suffix.lower() in taken and os.path.lexists(path)]
     photos = [path for path in photos if kind_beside_photos(path) is None and not _is_folder(path)]
     sources: defaultdict[str, set[str]] = defaultdict(set)
     for path in photos:
@@ -229,11 +242,15 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
     """A path that the user named: it becomes a job or a failure, unless it is hints or the like."""
     suffix = path.suffix.lower()
     if not os.path.lexists(path):
-        search.fail(str(path), "not found; expected a photo, a folder or a pattern, check the spelling")
-    elif suffix in FILM_EXTENSIONS:
-        search.fail(str(path), "films are not supported yet")
-    elif suffix not in PHOTO_EXTENSIONS and path.is_file():
-        search.fail(str(path), f"not a photo format ({suffix or 'no extension'}); expected {_expected()}")
+        search.fail(str(path), "not found; expected a photo, a film, a folder or a pattern, check the spelling")
+    elif suffix in FILM_EXTENSIONS and not search.films:
+        search.fail(str(path), _NO_PHOTO)
+    elif suffix not in PHOTO_EXTENSIONS | FILM_EXTENSIONS and path.is_file():
+        what, known = (
+            ("photo or film", PHOTO_EXTENSIONS | FILM_EXTENSIONS) if search.films else ("photo", PHOTO_EXTENSIONS)
+        )
+        expected = " ".join(sorted(known))
+        search.fail(str(path), f"not a {what} format ({suffix or 'no extension'}); expected one of {expected}")
     elif kind := kind_beside_photos(path):  # `photos/*` names them too
         _skip_beside_photos(path, str(path), kind, search)
     elif not search.named_results and is_result_beside(path):
@@ -245,10 +262,6 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
 def _skip_beside_photos(path: Path, name: str, kind: str, search: _Search) -> None:
     unused = path.name.lower().endswith(HINTS) and not search.sidecars.has_photo(path)
     search.skip(name, UNUSED_HINTS if unused else kind)
-
-
-def _expected() -> str:
-    return "one of " + " ".join(sorted(PHOTO_EXTENSIONS))
 
 
 def _walk(root: _Folder, search: _Search) -> None:
@@ -282,12 +295,12 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
     """A file in a folder: a job or a failure if it claims to be a photo or a film, else skipped."""
     suffix = path.suffix.lower()
     hidden = path.name.startswith(".")  # also the "._a.jpg" that macOS leaves on foreign disks
-    if not hidden and suffix in FILM_EXTENSIONS:
-        search.fail(str(relative), "films are not supported yet")
+    if not hidden and suffix in FILM_EXTENSIONS and not search.films:
+        search.fail(str(relative), _NO_PHOTO)
     elif kind := kind_beside_photos(path):
         _skip_beside_photos(path, str(relative), kind, search)
-    elif hidden or suffix not in PHOTO_EXTENSIONS:
-        search.skip(str(relative), "a hidden file" if hidden else "not a photo")
+    elif hidden or suffix not in PHOTO_EXTENSIONS | FILM_EXTENSIONS:
+        search.skip(str(relative), "a hidden file" if hidden else "not a photo" + " or film" * search.films)
     elif is_result_beside(path):
         search.skip(str(relative), _BESIDE_RESULT)
     else:

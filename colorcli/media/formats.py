@@ -1,7 +1,8 @@
-"""The photo formats and what each can hold: facts as data."""
+"""The photo formats and what each can hold, and what films are called: facts as data."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,3 +68,8 @@ def result_extension(path: Path) -> str:
     if format is not None and path.suffix.lower() in format.gray_only:
         return format.extensions[0]
     return path.suffix
+
+
+def are_films(names: Sequence[str]) -> bool:
+    """Whether all are called as films are; False for none."""
+    return bool(names) and all(Path(name).suffix.lower() in FILM_EXTENSIONS for name in names)

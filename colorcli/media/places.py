@@ -10,6 +10,7 @@ from pathlib import Path
 
 LEDGER = Path(".colorize", "ledger.sqlite3")  # below an output folder, which is known by it
 BESIDE_LEDGER = LEDGER.with_name("beside.sqlite3")  # below a folder that holds results beside their photos
+FILMS = "films"  # the folder beside a ledger that holds the finished shots of unfinished films
 BESIDE = ".colorized"  # how the stem of a result ends that lies beside its photo
 HINTS = ".hints.png"  # how the name of a photo's sidecar with colour hints ends
 ATTENTION = ".attention.png"  # how the name of a map of where the network looked ends

@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile
 
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job, Reference
-from colorcli.media.formats import result_extension
+from colorcli.media.formats import FILM_EXTENSIONS, result_extension
 from colorcli.media.places import BESIDE, comparison_path, results_of
 from colorcli.media.sidecars import Sidecars, folded
 
@@ -37,6 +37,14 @@ class Version:
 
 
 Versions = Callable[[PurePosixPath], Sequence[Version]]  # of a photo, by its place; PhotoError where it gets none
+
+
+FilmExtension = Callable[[Path], str]  # of a film's result
+
+
+def own_extension(film: Path) -> str:
+    """A film's result is a file of its own kind."""
+    return film.suffix
 
 
 def one_version(_: PurePosixPath) -> Sequence[Version]:
@@ -65,13 +73,14 @@ def make_jobs(
     extension: str | None,
     compare: bool,
     versions: Versions = one_version,
+    film_extension: FilmExtension = own_extension,
 ) -> tuple[list[Job], list[Failure]]:
     """Targets: the stem with the new extension, full names where those meet; what still meets fails by name.
 
     sources: resolved paths of files that must not be replaced, by whatever name. out: None for results beside their
-    photos, `a.colorized.jpg`. extension: None for the source's. compare: each result has a comparison; those of one
-    photo share it, called as if there were one result. Names that differ in case or in the form of their accents meet
-    where the file system of `out` takes them for one.
+    photos, `a.colorized.jpg`. extension: of photos; None for the source's. film_extension: of films. compare: each
+    result has a comparison; those of one photo share it, called as if there were one result. Names that differ in case
+    or in the form of their accents meet where the file system of `out` takes them for one.
     """
     wanted: list[tuple[Found, Version]] = []
     failures: list[Failure] = []
@@ -80,12 +89,13 @@ def make_jobs(
             wanted += [(found, version) for version in versions(found.relative)]
         except PhotoError as error:
             failures.append(Failure(str(found.relative), STAGE, str(error)))
-    short = [_target(found, version, out, extension, full=False) for found, version in wanted]
-    full = [_target(found, version, out, extension, full=True) for found, version in wanted]
+    kinds = {found: _extension(found.source, extension, film_extension) for found, _ in wanted}
+    short = [_target(found, version, out, kinds[found], full=False) for found, version in wanted]
+    full = [_target(found, version, out, kinds[found], full=True) for found, version in wanted]
     folder = out if out is not None or not photos else photos[0].source.parent
     several = {found for found, count in Counter(found for found, _ in wanted).items() if compare and count > 1}
     shared = {
-        whole: {found: comparison_path(_target(found, Version(), out, extension, full=whole)) for found in several}
+        whole: {found: comparison_path(_target(found, Version(), out, kinds[found], full=whole)) for found in several}
         for whole in (False, True)
     }
     possible = {claim for target in {*short, *full} for claim in results_of(target, compare)}
@@ -130,8 +140,13 @@ def identity(path: Path) -> tuple[int, int] | str:
     return status.st_dev, status.st_ino
 
 
-def _target(found: Found, version: Version, out: Path | None, extension: str | None, *, full: bool) -> Path:
-    chosen = result_extension(found.source) if extension is None else extension
+def _extension(source: Path, extension: str | None, film_extension: FilmExtension) -> str:
+    if source.suffix.lower() in FILM_EXTENSIONS:
+        return film_extension(source)
+    return result_extension(source) if extension is None else extension
+
+
+def _target(found: Found, version: Version, out: Path | None, chosen: str, *, full: bool) -> Path:
     name, suffix = found.relative.name, found.relative.suffix
     if chosen.lower() == suffix.lower():
         full, chosen = False, suffix

@@ -19,19 +19,20 @@ class SpectralResidual(nn.Module):
 
     Of opencv's two static detectors and two thresholds (Otsu, half of the range) this pair found the objects best on
     twenty validation pictures of the corpus: F 0.44, against 0.38 of fine grained saliency with Otsu.
-    Without opencv-contrib, UsageError with the command that installs it.
+    Where another build of OpenCV took the place of opencv-contrib's, UsageError with the command that restores it.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        try:
-            import cv2
+        import cv2
 
+        try:
             contributed: Any = cv2.saliency  # its type stubs lack the detectors
             self._create = contributed.StaticSaliencySpectralResidual_create
-        except (ImportError, AttributeError):  # none, or opencv without its contributed modules
+        except AttributeError:  # another package of OpenCV, without the contributed modules, lies over it
             raise UsageError(
-                "classical saliency needs opencv-contrib: pip install 'opencv-contrib-python-headless>=4.9', "
+                "classical saliency needs opencv-contrib, and another OpenCV is installed: uninstall that, then "
+                "pip install --force-reinstall 'opencv-contrib-python-headless>=4.9'; "
                 "or give PFANet's weights with --set saliency=FILE"
             ) from None
         self.title = f"spectral residual saliency with Otsu's threshold (opencv-contrib {cv2.__version__})"

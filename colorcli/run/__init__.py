@@ -2,6 +2,7 @@
 
     Request --session--> LocalRun (`local`: the stages as threads, `channel`: queues between them) --> Outcome per job
 
-`ledger` knows what was made before, in the table of `rows`; `judge` says what that means for a job. `preview` foretells
-a run from the ledger and the photos' headers; `doctor` examines what all of it stands on.
+`film` is the run of one film, `frames` its threads, `films` one after another, `mixed` photos and then films; `engine`
+says how the work is spread. `ledger` knows what was made before, in the table of `rows`; `judge` says what that means
+for a job. `preview` foretells a run from the ledger and the headers; `doctor` examines what all of it stands on.
 """

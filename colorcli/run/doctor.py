@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +11,17 @@ from importlib.metadata import PackageNotFoundError, version
 from colorcli import __version__
 from colorcli.errors import ColorizeError
 
-_LIBRARIES = ("torch", "torchvision", "pyvips", "pyvips-binary", "imageio", "scikit-image", "safetensors", "typer")
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "pyvips",
+    "pyvips-binary",
+    "imageio",
+    "opencv-contrib-python-headless",
+    "scikit-image",
+    "safetensors",
+    "typer",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +71,12 @@ def _device() -> str:
 
 
 def _ffmpeg() -> str:
-    found = shutil.which("ffmpeg")
-    if found is None:
-        import imageio_ffmpeg
+    import av
 
-        found = imageio_ffmpeg.get_ffmpeg_exe()
-    answer = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=20, check=True)
-    return f"{answer.stdout.split()[2]} ({found})"
+    from colorcli.media.films.codecs import FAMILIES, has_encoder
+
+    able = [name for name, family in FAMILIES.items() if any(map(has_encoder, family.encoders))]
+    return f"{av.ffmpeg_version_info}, in PyAV {av.__version__}; encodes {', '.join(able)}"
 
 
 def _weights() -> list[Finding]:

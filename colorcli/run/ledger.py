@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
-from colorcli.media.places import LEDGER, match_paths, results_of, sha256_of
+from colorcli.media.places import FILMS, LEDGER, match_paths, results_of, sha256_of
 from colorcli.media.unwritable import unwritable
 from colorcli.run.rows import Row, Rows, as_path, as_text, copy_rows
 
@@ -80,6 +80,7 @@ class Ledger:
         self._settings = settings
         self._compare = compare
         file = file or out / LEDGER
+        self._folder = file.parent
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._held = FileLock(file.with_name("lock"), thread_local=False)  # the last user may be any thread
@@ -155,6 +156,8 @@ class Ledger:
             own["segments"] = job.segments.sha256
         if job.seed is not None:
             own["seed"] = job.seed
+        if job.film is not None:
+            own["film"] = astuple(job.film)
         if job.shows:
             own["shows"] = [self._settings_of(one) for one in job.shows]
         return settings_key({"settings": self._settings, **own}) if own else self._settings
@@ -223,6 +226,31 @@ class Ledger:
                     state="done", size=result.st_size, time=result.st_mtime_ns, digest=sha256_of(path)
                 )
         self._rows.put(changes)
+
+    def stages_folder(self, job: Job) -> Path:
+        """Where what is finished of a film lies until the film is. It may not be there."""
+        return self._folder / FILMS / hashlib.sha256(self._name(job.target).encode()).hexdigest()[:16]
+
+    def has_stage(self, path: Path, mark: Mark) -> bool:
+        """Whether a finished piece of a film is there, of this content and these settings. Errors: PhotoError."""
+        return self._standing(path, mark) is Standing.DONE
+
+    def note_stage(self, path: Path, mark: Mark) -> None:
+        """Note that a piece of a film lies whole under its name. Errors: OSError where it cannot be read."""
+        facts, (content, source, size, time, settings) = path.stat(), astuple(mark)
+        row = Row("done", content, source, size, time, settings, facts.st_size, facts.st_mtime_ns, None)
+        self._rows.put({self._name(path): row})
+
+    def drop_stages(self, job: Job) -> None:
+        """Remove the pieces of a film, and what is noted of them."""
+        folder = self.stages_folder(job)
+        pieces = list(folder.iterdir()) if folder.is_dir() else []
+        for path in pieces:
+            path.unlink(missing_ok=True)
+        self._rows.put({self._name(path): None for path in pieces})
+        with suppress(OSError):  # other films have pieces there, or there are none
+            folder.rmdir()
+            folder.parent.rmdir()
 
     def leftovers(self) -> list[Path]:
         """Files that a killed run had begun: their parts may lie about."""

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from colorcli.errors import ColorizeError, PhotoError
-from colorcli.items import Failure, Job
+from colorcli.items import Failure, FilmOptions, Job
+from colorcli.media.films.encoding import choose_encoding
+from colorcli.media.films.reading import header_of
 from colorcli.media.hints import open_hints
 from colorcli.media.results import target_format
 from colorcli.media.sources import open_source
@@ -36,6 +38,8 @@ def preview(
 
 
 def _foretold(job: Job, max_pixels: int) -> Planned | Failure:
+    if job.film is not None:
+        return _foretold_film(job, job.film)
     try:
         header = open_source(job.source, max_pixels=max_pixels).header
         open_hints(job, header, max_pixels=max_pixels)
@@ -45,4 +49,12 @@ def _foretold(job: Job, max_pixels: int) -> Planned | Failure:
         target_format(job.target, header)
     except PhotoError as error:
         return job.failed("encode", str(error))
+    return Planned(job)
+
+
+def _foretold_film(job: Job, options: FilmOptions) -> Planned | Failure:
+    try:
+        choose_encoding(header_of(job.source), job.target, options)
+    except PhotoError as error:
+        return job.failed("film", str(error))
     return Planned(job)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from colorcli import __version__
+from colorcli.color.steady import Steady
 from colorcli.devices import choose_device, choose_precision, describe
 from colorcli.errors import PhotoError, UsageError
-from colorcli.items import Dot, Failure, Job, Reference
+from colorcli.items import Dot, Failure, FilmOptions, Job, Reference
 from colorcli.loader import LoadedMethod, blended, choices_of, load_method
+from colorcli.media.films.reading import is_film
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.places import BESIDE_LEDGER, attention_path, stages_path
@@ -22,12 +25,17 @@ from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS, PARTS
 from colorcli.methods.spec import MethodSpec
 from colorcli.run.beside import FolderLedgers
+from colorcli.run.engine import Engine
+from colorcli.run.film import Means
+from colorcli.run.films import FilmsRun
 from colorcli.run.judge import Unchanged
 from colorcli.run.ledger import Ledger, Ledgers, copied_ledger, settings_key
-from colorcli.run.local import Engine, LocalRun, Say
+from colorcli.run.local import LocalRun, Say
+from colorcli.run.mixed import MixedRun
 from colorcli.run.preview import Planned, preview
 from colorcli.stages.refer import References, read_reference
 
+_MANY = 10_000  # frames of a film, for the plan of an engine
 _AUTOMATIC = "smsanet"  # the method that a reference's colour is blended with
 
 
@@ -60,6 +68,7 @@ class Request:
     verbosity: int = 0  # -1 quiet .. 2 tracebacks
     strength: float | None = None  # 0..1, how much of a reference's colour; None: of a method that takes no reference
     choices: tuple[Reference, ...] = ()  # of these each photo gets the nearest; (): its job names its reference
+    films: FilmOptions = field(default_factory=FilmOptions)  # how films are made
 
     @property
     def spec(self) -> MethodSpec:
@@ -188,6 +197,8 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
 def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
     spec = request.spec
+    if any(is_film(job.source, job.target) for job in jobs):
+        jobs = _with_films(jobs, request, say)
     takes_hints = spec.takes_hints
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
     if unseen:
@@ -195,7 +206,9 @@ def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say
     elif not (request.hints or request.explains or spec.draws):
         return jobs  # as they are: there may be a million
     return [
-        replace(
+        replace(job, seed=request.seed + job.sample if spec.draws else None)
+        if job.film is not None
+        else replace(
             job,
             sidecar=job.sidecar if takes_hints else None,
             dots=request.hints,
@@ -206,6 +219,13 @@ def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say
         )
         for job in jobs
     ]
+
+
+def _with_films(jobs: Sequence[Job], request: Request, say: Say) -> list[Job]:
+    """The jobs, those of films told apart."""
+    if request.hints or request.explains:
+        say("hints and pictures of a method's way are for photos: films are coloured without")
+    return [replace(job, film=request.films, sidecar=None) if is_film(job.source, job.target) else job for job in jobs]
 
 
 def _mirrored(job: Job, out: Path | None, folder: Path | None, named: Callable[[Path], Path] = Path) -> Path | None:
@@ -241,17 +261,19 @@ def _held_ledger(
 
 
 @contextmanager
-def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Iterator[LocalRun]:
+def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Iterator[LocalRun | MixedRun]:
     """The run for these jobs, holding the output folder's ledger until it is left. out: None, as of `discover`.
 
     Errors: UsageError, WeightsError before anything is written; ColorizeError if `out` cannot be used.
     """
     prepared = _prepare(request, say)
     jobs = _asked_for(jobs, out, request, say)
+    films = [job for job in jobs if job.film is not None]
+    photos = [job for job in jobs if job.film is None] if films else jobs
     with _ledgers(_held_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
-        engine = Engine.plan(prepared.method.device, len(jobs), batch=request.batch, workers=request.workers)
+        engine = Engine.plan(prepared.method.device, len(photos), batch=request.batch, workers=request.workers)
         run = LocalRun(
-            jobs,
+            photos,
             prepared.method,
             lambda: prepared.load(torch.float32),
             ledgers,
@@ -265,7 +287,28 @@ def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) 
             references=_references(prepared.method, request, jobs, say),
         )
         with closing(run):  # before the ledger that its threads write to
-            yield run
+            yield MixedRun(run, _films_run(films, request, prepared, ledgers, say)) if films else run
+
+
+def _films_run(
+    films: Sequence[Job],
+    request: Request,
+    prepared: _Prepared,
+    ledgers: Ledgers,
+    say: Say,
+) -> FilmsRun:
+    exact = cache(lambda: prepared.load(torch.float32))
+    engine = Engine.plan(prepared.method.device, _MANY, batch=request.batch, workers=request.workers)
+    means = Means(
+        prepared.method,
+        lambda *given: exact().predict(*given),
+        prepared.options,
+        engine,
+        prepared.size,
+        _references(prepared.method, request, films, say),  # the photos' run stops its own
+        say,
+    )
+    return FilmsRun(films, means, ledgers, overwrite=request.overwrite, verbosity=request.verbosity, steadying=Steady)
 
 
 def _references(method: LoadedMethod, request: Request, jobs: Sequence[Job], say: Say) -> References | None:

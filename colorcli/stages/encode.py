@@ -24,11 +24,12 @@ from colorcli.media.matches import match_pictures
 from colorcli.media.results import ResultOptions, write_result
 from colorcli.media.steps import stages_picture
 
-_NEARLY_GRAY = 4.0  # mean CIE chroma under which a person sees a gray picture
+NEARLY_GRAY = 4.0  # mean CIE chroma under which a person sees a gray picture
 
 
 @lru_cache(maxsize=1)
-def _gamut() -> NDArray[np.float32]:
+def gamut() -> NDArray[np.float32]:
+    """`gamut_table`, made once."""
     table: NDArray[np.float32] = gamut_table().numpy()
     return table
 
@@ -52,14 +53,14 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
     try:
         told = _told(options, job.reference)
         with _pictures(colored, told):
-            notes = write_result(job, maps[0], maps[1], _gamut(), told)
+            notes = write_result(job, maps[0], maps[1], gamut(), told)
     except PhotoError as error:
         return job.failed("encode", str(error))
     # A person who asks for less saturation knows why the result is gray.
     own = colored.photo.chroma
     final = colored.chroma if own is None else own + colored.chroma[1:]
     chroma = float(final.norm(dim=0).mean()) * max(options.saturation, 1.0)
-    if chroma < _NEARLY_GRAY:
+    if chroma < NEARLY_GRAY:
         notes = (*notes, f"the result is nearly gray (mean chroma {chroma:.1f}): the network saw little to go by")
     return Finished(job, (*colored.photo.notes, *notes))
 

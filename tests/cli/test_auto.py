@@ -159,7 +159,7 @@ def test_dry_run_writes_nothing(photos: Path, tmp_path: Path, auto: Call) -> Non
     *lines, summary = answer.out.splitlines()
     assert lines == [f"{name} -> {tmp_path / 'out' / name}" for name in _NAMES]
     assert summary == f"4 to colour, 0 done before, 0 failed, 1 skipped -> {tmp_path / 'out'}"
-    assert "notes.txt: skipped, not a photo" in answer.err
+    assert "notes.txt: skipped, not a photo or film" in answer.err
 
 
 def test_dry_run_foretells_what_the_run_does(photos: Path, tmp_path: Path, auto: Call) -> None:
@@ -289,7 +289,7 @@ def test_verbose_names_what_was_skipped(photos: Path, tmp_path: Path, auto: Call
     (photos / "notes.txt").write_text("no photo")
     plain = auto(photos, out=tmp_path / "out")
     assert "notes.txt" not in plain.err and "1 skipped" in plain.out
-    assert "notes.txt: skipped, not a photo" in auto(photos, "-v", out=tmp_path / "out").err
+    assert "notes.txt: skipped, not a photo or film" in auto(photos, "-v", out=tmp_path / "out").err
 
 
 def test_an_older_output_folder_is_skipped_as_what_it_is(photos: Path, tmp_path: Path, auto: Call) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Reference
-from colorcli.media.discover import UNUSED_HINTS, Discovery, discover
+from colorcli.media.discover import UNUSED_HINTS, Discovery, discover, find_photos
 from colorcli.media.places import BESIDE_LEDGER, LEDGER
 from colorcli.media.targets import Version, folds
 
@@ -50,10 +50,27 @@ def test_one_folder_is_mirrored_and_sorted(tmp_path: Path) -> None:
         ("z.tiff", "z.tiff"),
         ("b/10.JPG", "b/10.JPG"),
         ("b/2.jpg", "b/2.jpg"),
+        ("b/film.mp4", "b/film.mp4"),
         ("b/c/d.webp", "b/c/d.webp"),
     ]
-    assert _skipped(found) == {"notes.txt": "not a photo"}
-    assert _reasons(found) == {"b/film.mp4": "films are not supported yet"}
+    assert _skipped(found) == {"notes.txt": "not a photo or film"}
+    assert _reasons(found) == {}
+
+
+def test_a_films_result_may_be_of_another_kind(tmp_path: Path) -> None:
+    """Oracle: what the function says of films alone; --format is of photos alone; results that meet keep full names."""
+    root = _tree(tmp_path / "in", "a.png", "b.avi", "b.mkv")
+    out = tmp_path / "out"
+    found = discover([str(root)], out, extension=".tiff", film_extension=lambda _: ".mkv")
+    assert _targets(found, out) == {"a.png": "a.tiff", "b.avi": "b.avi.mkv", "b.mkv": "b.mkv"}
+
+
+def test_films_are_no_references(tmp_path: Path) -> None:
+    """Oracle: it is named, as every reference that cannot be one."""
+    root = _tree(tmp_path / "in", "a.png", "b.mkv")
+    found, failures = find_photos([str(root), str(root / "b.mkv")], recursive=True)
+    assert [photo.source.name for photo in found] == ["a.png"]
+    assert [failure.reason for failure in failures] == ["a film; expected photos, as stills of it are"] * 2
 
 
 def test_several_folders_lie_under_their_names(tmp_path: Path) -> None:
@@ -393,9 +410,8 @@ def test_named_paths_fail_rather_than_skip(tmp_path: Path) -> None:
     root = _tree(tmp_path / "in", "a.txt", "b.mkv", "c")
     names = [str(root / name) for name in ("a.txt", "b.mkv", "c", "missing.jpg", "*.gif", "n" * 300 + ".jpg")]
     found = discover(names, tmp_path / "out")
-    assert not found.jobs and not found.skipped
-    assert [failure.name for failure in found.failures if "films" in failure.reason] == [names[1]]
-    assert set(_reasons(found)) == set(names)
+    assert [job.source.name for job in found.jobs] == ["b.mkv"] and not found.skipped
+    assert set(_reasons(found)) == set(names) - {names[1]}
 
 
 def test_patterns_are_expanded(tmp_path: Path) -> None:

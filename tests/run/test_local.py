@@ -24,9 +24,10 @@ from colorcli.loader import LoadedMethod
 from colorcli.media.places import comparison_path, held_path, part_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
+from colorcli.run.engine import Engine
 from colorcli.run.judge import Unchanged
 from colorcli.run.ledger import Ledger
-from colorcli.run.local import Engine, LocalRun, Outcome
+from colorcli.run.local import LocalRun, Outcome
 from colorcli.run.rows import Rows
 from colorcli.stages.encode import encode
 

@@ -56,6 +56,12 @@ class Provenance:
     weights: str  # sha256 of the weights file, hexadecimal
     reference: str | None = None  # sha256 of the photo whose colours it has; not its name, which may tell of people
 
+    @property
+    def sentence(self) -> str:
+        """For the comment of a film, which has no XMP."""
+        after = f", after a reference of sha256 {self.reference}" if self.reference else ""
+        return f"Its colour is synthetic: {self.software}, {self.method}, weights of sha256 {self.weights}{after}"
+
 
 def describe_result(
     image: pyvips.Image,

@@ -1,0 +1,121 @@
+"""The codecs and containers of films: facts as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import av
+
+from colorcli.errors import UsageError
+
+_CRF, _QSCALE = "crf", "qscale"
+MPEG_RATES = tuple(  # frames/s that MPEG-1 and MPEG-2 can say (ISO 13818-2, table 6-4)
+    (number, denominator)
+    for number, denominator in (
+        (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1)
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A codec and how we encode it."""
+
+    name: str  # as libav names the codec
+    encoders: tuple[str, ...]  # the first that this libav has
+    scale: str = ""  # of the quality: "crf"; "qscale", 1..31; or "": it has none
+    quality: float = 0.0  # ours on that scale: near lossless to the eye
+    options: Mapping[str, str] = field(default_factory=dict)
+    bit_rate: int = 0  # bits/s, the most; 0: no limit
+    bits_per_pixel: float = 0.3  # about, for the check of free disk space
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A file type as a place for films."""
+
+    name: str  # libav's muxer
+    extensions: tuple[str, ...]  # lower case, with the dot
+    family: str  # of films whose own codec we cannot encode
+    reorders: bool = True  # holds the order of frames that are encoded in another; AVI has no times
+    restricted: tuple[str, ...] = ()  # the families that it may hold; (): what libav says
+
+
+FAMILIES: Mapping[str, Family] = {
+    family.name: family
+    for family in (
+        Family("h264", ("libx264",), _CRF, 18.0),
+        Family("hevc", ("libx265",), _CRF, 20.0, {"x265-params": "log-level=error"}),
+        Family("av1", ("libsvtav1", "libaom-av1"), _CRF, 24.0, {"svtav1-params": "lp=2"}),
+        Family("vp9", ("libvpx-vp9",), _CRF, 22.0, {"row-mt": "1", "deadline": "good", "cpu-used": "3"}),
+        Family("vp8", ("libvpx",), _CRF, 8.0, {"deadline": "good", "cpu-used": "3"}, bit_rate=50_000_000),
+        Family("mpeg4", ("mpeg4",), _QSCALE, 2.0, bits_per_pixel=0.6),
+        Family("mpeg2video", ("mpeg2video",), _QSCALE, 2.0, bits_per_pixel=0.8),
+        Family("mpeg1video", ("mpeg1video",), _QSCALE, 2.0, bits_per_pixel=0.8),
+        Family("mjpeg", ("mjpeg",), _QSCALE, 2.0, bits_per_pixel=1.6),
+        Family("prores", ("prores_ks", "prores"), bits_per_pixel=4.0),
+        Family("ffv1", ("ffv1",), options={"level": "3", "slicecrc": "1"}, bits_per_pixel=8.0),
+        Family("huffyuv", ("huffyuv",), bits_per_pixel=10.0),
+        Family("utvideo", ("utvideo",), bits_per_pixel=10.0),
+        Family("png", ("png",), bits_per_pixel=14.0),
+    )
+}
+_LOSSLESS = ("rawvideo", "v210", "ffvhuff", "magicyuv", "qtrle", "lagarith")  # whose family is ffv1
+_SCALES = {"nvenc": "cq", "qsv": "global_quality", "vaapi": "qp", "videotoolbox": "q"}  # of hardware encoders
+
+CONTAINERS: tuple[Container, ...] = (
+    Container("mp4", (".mp4", ".m4v"), "h264"),
+    Container("mov", (".mov", ".qt"), "h264"),
+    Container("matroska", (".mkv",), "h264"),
+    Container("avi", (".avi",), "mpeg4", reorders=False),
+    Container("webm", (".webm",), "vp9", restricted=("vp8", "vp9", "av1")),
+    Container("mpeg", (".mpg", ".mpeg", ".mpe"), "mpeg2video", restricted=("mpeg1video", "mpeg2video")),
+    Container("vob", (".vob",), "mpeg2video", restricted=("mpeg1video", "mpeg2video")),
+    Container("mpegts", (".mts", ".m2ts"), "h264", restricted=("h264", "hevc", "mpeg2video", "mpeg1video")),
+)
+ANYTHING = ".mkv"  # the container that holds nearly all
+
+_BY_EXTENSION = {extension: container for container in CONTAINERS for extension in container.extensions}
+
+
+def container_of(path: Path) -> Container | None:
+    """The container that a file name says; None where we write none of that kind."""
+    return _BY_EXTENSION.get(path.suffix.lower())
+
+
+@lru_cache(maxsize=32)
+def has_encoder(name: str) -> bool:
+    """Whether this libav can encode with it; being listed, a hardware encoder may still lack its hardware."""
+    try:
+        av.Codec(name, "w")
+    except ValueError:  # UnknownCodecError
+        return False
+    return True
+
+
+def family_of(codec: str, container: Container) -> Family:
+    """The family that a film of this codec is encoded in again; the container's own where we cannot encode it."""
+    name = "ffv1" if codec in _LOSSLESS or codec.startswith("pcm") else codec
+    family = FAMILIES.get(name)
+    if family is None or not any(map(has_encoder, family.encoders)):
+        family = FAMILIES[container.family]
+    return family
+
+
+def chosen_family(codec: str) -> Family:
+    """What `--codec` says: a family's name, or any encoder of this libav, hardware ones too. UsageError otherwise."""
+    family = FAMILIES.get(codec)
+    if family is not None and any(map(has_encoder, family.encoders)):
+        return family
+    if not has_encoder(codec) or av.Codec(codec, "w").type != "video":
+        raise UsageError(f"--codec must be one of {', '.join(FAMILIES)}, or an encoder of libav's, not {codec!r}")
+    known = next((one for one in FAMILIES.values() if codec in one.encoders), None)
+    if known is not None:
+        return known
+    name = str(av.Codec(codec, "w").canonical_name)
+    scale = next((scale for maker, scale in _SCALES.items() if codec.endswith(maker)), "")
+    like = FAMILIES.get(name)
+    return Family(name, (codec,), scale, like.quality if like and scale else 0.0)

@@ -1,0 +1,295 @@
+"""One film from file to file: looked through, coloured shot by shot, put together; what is finished outlives a kill."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import av
+
+from colorcli.errors import ColorizeError, PhotoError
+from colorcli.items import Failure, FilmReport, Finished, Job, Photo, ShotReport
+from colorcli.loader import LoadedMethod
+from colorcli.media.films.assembly import assemble
+from colorcli.media.films.encoding import Encoding, choose_encoding, film_extension
+from colorcli.media.films.header import FilmHeader
+from colorcli.media.films.pixels import network_shape
+from colorcli.media.films.reading import MISSING, frames_of, header_of
+from colorcli.media.films.scan import Scan, Shot, scan, scan_from
+from colorcli.media.films.segments import SegmentWriter
+from colorcli.media.films.sheet import write_sheet
+from colorcli.media.places import comparison_path, whole_files
+from colorcli.media.results import ResultOptions
+from colorcli.media.unwritable import unwritable
+from colorcli.methods.spec import Predict
+from colorcli.run.engine import Engine
+from colorcli.run.frames import Colouring, Frames, Made, Numbered
+from colorcli.run.ledger import Ledger, Mark
+from colorcli.stages.encode import NEARLY_GRAY
+from colorcli.stages.film import Steadying, see, side_by_side
+from colorcli.stages.refer import References
+
+Say = Callable[[str], None]
+
+_TOLD = 30.0  # s between two lines of how far a film is
+_SHEET_WIDTH = 480  # pixels of a picture in the sheet of shots
+_DAMAGE_NAMED = 5  # damaged frames that a note names
+_CUT_SHORT = 0.95  # of the length that a file says: a film that ends before that was cut off
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all films of a run share."""
+
+    method: LoadedMethod
+    exact: Predict
+    options: ResultOptions
+    engine: Engine
+    size: int
+    references: References | None
+    say: Say
+
+
+@dataclass(slots=True)
+class FilmRun:
+    """The colouring of one film."""
+
+    job: Job
+    mark: Mark
+    ledger: Ledger
+    means: Means
+    steadying: Steadying
+    notes: list[str] = field(default_factory=list)
+    _header: FilmHeader = field(init=False)
+    _scan: Scan = field(init=False)
+    _encoding: Encoding = field(init=False)
+    _strengths: list[float] = field(default_factory=list)
+
+    def coloured(self) -> Finished:
+        """Colour it. Errors: PhotoError, ColorizeError; the finished shots stay for the next run."""
+        job, film = self.job, self.job.film
+        if film is None:
+            raise ValueError(f"{job.name} is no film")
+        self._header = header_of(job.source)
+        if self.means.method.spec.sees_color:
+            raise PhotoError("this method changes photos in colour; it takes no films")
+        if job.segments is not None:
+            raise PhotoError("segment maps are for one photo; leave out --segments")
+        self._note_container()
+        folder = self.ledger.stages_folder(job)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable("the film's shots", folder, error.strerror or str(error)) from error
+        self._scan = self._scanned(folder / "scan.json")
+        stays = bool(self._scan.interlaced) and not film.deinterlace
+        self._encoding = choose_encoding(self._header, job.target, film, interlaced=stays)
+        files = [folder / f"shot-{number:05d}" for number in range(len(self._scan.shots))]
+        todo = [n for n, file in enumerate(files) if not self.ledger.has_stage(file, self.mark)]
+        self._check_space(folder, todo)
+        likes = self._likes()
+        started = time.monotonic()
+        frames = sum(len(self._scan.shots[n]) for n in todo)
+        self._colour(files, todo, likes)
+        rate = frames / max(time.monotonic() - started, 1e-6)
+        self._note_picture(film.deinterlace)
+        self._finish(files)
+        report = self._report(likes, rate, len(files) - len(todo))
+        return Finished(job, tuple(self.notes), report)
+
+    # before colouring
+
+    def _note_container(self) -> None:
+        source, target = self.job.source.suffix, self.job.target.suffix
+        if source.lower() != target.lower() and self.job.film is not None:
+            reason = film_extension(self.job.source, self._header, self.job.film)[1]
+            self.notes.append(f"it became {target}: {reason}")
+
+    def _scanned(self, file: Path) -> Scan:
+        """The scan of an earlier run, or a new one, which is kept."""
+        if self.ledger.has_stage(file, self.mark):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                return scan_from(file.read_text())
+        found = scan(self._header)
+        with whole_files(file) as (part,):
+            part.write_text(found.as_json())
+        self.ledger.note_stage(file, self.mark)
+        return found
+
+    def _check_space(self, folder: Path, todo: Sequence[int]) -> None:
+        """PhotoError where the disk is too small for the shots and the film: about, by codec and size."""
+        header, scan = self._header, self._scan
+        pixels = header.width * header.height * self._encoding.family.bits_per_pixel / 8
+        film = len(scan) * pixels + header.path.stat().st_size
+        needed = sum(len(scan.shots[n]) for n in todo) * pixels + film
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise PhotoError(
+                f"{folder} has {free / 2**30:.1f} GiB free and the film needs about {needed / 2**30:.1f} GiB; make "
+                "room, or choose another output folder"
+            )
+
+    def _likes(self) -> list[Photo]:
+        """Of each shot what the network is given besides lightness: the embedding of its reference, if it needs one.
+
+        Where the nearest is to be chosen, the frame in the middle of the shot chooses.
+        """
+        references, shots = self.means.references, self._scan.shots
+        chosen = references is not None and self.job.reference is None
+        middles = {shot.middle if chosen else shot.first: n for n, shot in enumerate(shots)}
+        likes: list[Photo] = []
+        for number, frame in enumerate(frames_of(self._header)):
+            if number not in middles:
+                continue
+            photo = see(frame.picture, self.job, self._header, *self._shape)
+            likes.append(photo if references is None else self._referred(references, photo))
+            if not chosen:  # all are alike
+                return likes * len(shots)
+            if len(likes) == len(shots):
+                break
+        return likes
+
+    def _referred(self, references: References, photo: Photo) -> Photo:
+        found = references.refer(photo)
+        if isinstance(found, Failure):
+            raise PhotoError(found.reason)
+        return found
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return network_shape(self._header, self.means.size, self.means.method.spec.multiple)
+
+    # colouring
+
+    def _colour(self, files: Sequence[Path], todo: Sequence[int], likes: Sequence[Photo]) -> None:
+        if not todo:
+            return
+        means = self.means
+        colouring = Colouring(
+            self._header,
+            means.method.predict,
+            means.exact,
+            self._shape,
+            means.options.saturation,
+            self._encoding.pixels,
+            self.steadying,
+            means.engine,
+            means.say,
+        )
+        frames = Frames(colouring)
+        coloured = frames.coloured(self._numbered(todo, likes))
+        told = time.monotonic()
+        with closing(coloured):
+            for done, n in enumerate(todo):
+                shot = self._scan.shots[n]
+                self._encode(coloured, shot, files[n])
+                if time.monotonic() - told > _TOLD:
+                    told = time.monotonic()
+                    means.say(
+                        f"{self.job.name}: {done + 1} of {len(todo)} shots, {shot.end} of {len(self._scan)} frames"
+                    )
+
+    def _numbered(self, todo: Sequence[int], likes: Sequence[Photo]) -> Iterator[Numbered]:
+        """The frames of the shots to be done; those of others are decoded and passed over: exact in every format."""
+        film = self.job.film
+        waiting = list(reversed(todo))
+        shot, like = self._scan.shots[waiting[-1]], likes[waiting[-1]]
+        for number, frame in enumerate(frames_of(self._header, deinterlace=film is None or film.deinterlace)):
+            if number >= shot.end:
+                waiting.pop()
+                if not waiting:
+                    return
+                shot, like = self._scan.shots[waiting[-1]], likes[waiting[-1]]
+            if shot.first <= number:
+                yield Numbered(number, frame, number == shot.first, number == shot.end - 1, like)
+
+    def _encode(self, coloured: Iterator[Made], shot: Shot, file: Path) -> None:
+        sheet = [file.with_suffix(".jpg")] if self.means.options.compare else []
+        try:
+            with whole_files(file, *sheet) as (part, *picture):
+                context = self._encoding.open(self._header)
+                with part.open("wb") as stream:
+                    writer = SegmentWriter(stream, context)
+                    for made in self._of(shot, coloured):
+                        if picture and made.number == shot.middle:
+                            pair = side_by_side(made.frame.picture, made.picture, self._header, _SHEET_WIDTH)
+                            picture[0].write_bytes(pair)
+                        writer.add(made.picture, made.number)
+                    writer.finish()
+        except (av.FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise unwritable("a shot", file, reason) from error
+        self.ledger.note_stage(file, self.mark)
+
+    def _of(self, shot: Shot, coloured: Iterator[Made]) -> Iterator[Made]:
+        """A shot's frames. Errors: PhotoError where they are not those of the scan."""
+        for number in range(shot.first, shot.end):
+            made = next(coloured, None)
+            if made is None or made.number != number:
+                raise PhotoError(f"frame {number} could not be read a second time; is the file still whole?")
+            self._strengths.append(made.strength)
+            yield made
+
+    # after colouring
+
+    def _finish(self, files: Sequence[Path]) -> None:
+        job, options = self.job, self.means.options
+        provenance = options.provenance
+        if provenance is not None and job.reference is not None:
+            provenance = replace(provenance, reference=job.reference.sha256)
+        told = None if provenance is None else provenance.sentence
+        before = self.ledger.begin(job, self.mark)
+        try:
+            quality = options.quality
+            self.notes += assemble(
+                self._header, self._scan, self._encoding, files, job.target, synthetic=told, quality=quality
+            )
+            if options.compare and job.together is None:
+                write_sheet(comparison_path(job.target), [file.with_suffix(".jpg") for file in files], provenance)
+        except BaseException:
+            with suppress(ColorizeError):
+                self.ledger.abandon(before)
+            raise
+        self.ledger.finish(job)
+        self.ledger.drop_stages(job)
+
+    def _note_picture(self, deinterlace: bool) -> None:
+        header, scan = self._header, self._scan
+        if scan.interlaced:
+            what = "deinterlaced (bwdif)" if deinterlace else "coloured as they are"
+            self.notes.append(f"{scan.interlaced} of {len(scan)} frames are interlaced and were {what}")
+        for kind, told in ((MISSING, "cannot be decoded, the one before is shown again"), ("damaged", "are damaged")):
+            frames = [number for number, found in scan.damage.items() if found == kind]
+            if frames:
+                named = ", ".join(map(str, frames[:_DAMAGE_NAMED])) + (", ..." if len(frames) > _DAMAGE_NAMED else "")
+                self.notes.append(f"{len(frames)} frame(s) {told} and the last colour is kept: number {named}, from 0")
+        seconds = self._seconds
+        if header.seconds and seconds < _CUT_SHORT * header.seconds and len(scan) < (header.frames or len(scan) + 1):
+            self.notes.append(f"the file is cut short: it says {header.seconds:.1f} s and holds {seconds:.1f} s")
+        mean = sum(self._strengths) / max(1, len(self._strengths)) * max(self.means.options.saturation, 1.0)
+        if self._strengths and mean < NEARLY_GRAY:
+            self.notes.append(f"the result is nearly gray (mean chroma {mean:.1f}): the network saw little to go by")
+
+    @property
+    def _seconds(self) -> float:
+        times = self._scan.times
+        return float((times[-1] - times[0]) * self._header.unit + 1 / self._header.rate)
+
+    def _report(self, likes: Sequence[Photo], rate: float, found: int) -> FilmReport:
+        times, unit = self._scan.times, self._header.unit
+        ends = [*times, times[-1] + round(1 / (self._header.rate * unit))]
+        shots = []
+        for shot, like in zip(self._scan.shots, likes, strict=True):
+            reference = None if like.job.reference is None else like.job.reference.name
+            start = float((times[shot.first] - times[0]) * unit)
+            length = float((ends[shot.end] - times[shot.first]) * unit)
+            shots.append(ShotReport(shot.first, len(shot), start, length, reference))
+        for n, told in enumerate(shots, 1):
+            if told.reference is not None and self.job.reference is None:
+                self.notes.append(f"shot {n} has the colours of {told.reference}")
+        codec = self._encoding.family.name
+        return FilmReport(len(times), self._seconds, codec, round(rate, 2), found, tuple(shots))
