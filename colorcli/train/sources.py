@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Self
+from typing import IO, Self
 
 from colorcli.media.places import LEDGER
 from colorcli.train.listing import INDEX, MASK_ENDING, SHARD_ENDINGS, Files, is_photo, listed
@@ -145,10 +145,18 @@ def _plain(name: str) -> str:
 def _shard(files: Files, shard: str, rows: _Rows, numbers: str, damaged: list[str]) -> Iterator[Member]:
     """The pictures of a shard, up to where it cannot be read any further, which is noted in `damaged`."""
     try:
-        with files.open(shard) as stream, tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Header) as archive:
+        with files.open(shard) as stream, _opened(stream) as archive:
             yield from _archived(archive, shard, files.prefix, rows, numbers)
     except _UNREADABLE as error:
         damaged.append(f"{files.prefix}{shard}: the rest is unreadable: {type(error).__name__}: {error}")
+
+
+def _opened(stream: IO[bytes]) -> tarfile.TarFile:
+    """Errors: those of _UNREADABLE."""
+    try:
+        return tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Header)
+    except AttributeError as error:  # Python 3.11.2 reads further fields of a gzip header before it knows zlib's errors
+        raise tarfile.ReadError("its gzip header is damaged") from error
 
 
 def _archived(archive: tarfile.TarFile, shard: str, prefix: str, rows: _Rows, numbers: str) -> Iterator[Member]:

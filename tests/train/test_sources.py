@@ -170,6 +170,16 @@ def test_altered_shards_never_raise(tmp_path_factory: pytest.TempPathFactory, mo
     assert all(line.startswith(f"{folder.name}/a.tar: ") for line in damaged)
 
 
+def test_a_gzip_header_that_tells_of_more_fields_than_there_are(tmp_path: Path) -> None:
+    """Oracle: the contract: named, and the photo behind it is read. RFC 1952's flag for further fields, 65,535 bytes of
+    them said, no deflate after that: Python 3.11.2's tarfile raises AttributeError."""
+    content = b"\x1f\x8b\x08\x04" + bytes(6) + b"\xff" * 600
+    damaged: list[str] = []
+    found = list(members(str(_folder(tmp_path / "src", {"a.tar": content, "b.png": b"photo"})), damaged))
+    assert [member.read() for member in found] == [b"photo"]
+    assert len(damaged) == 1 and damaged[0].startswith("src/a.tar: the rest is unreadable: ")
+
+
 @pytest.mark.parametrize("remote", [False, True])
 @pytest.mark.parametrize("single", [False, True])
 def test_index_goes_by_the_shards_own_name(tmp_path: Path, remote: bool, single: bool) -> None:
