@@ -76,7 +76,7 @@ def auto(
     )
     dots = tuple(map(parse_dot, hint or ()))
 
-    from colorcli.media.films.encoding import film_extensions
+    from colorcli.media.films.kinds import film_extensions
     from colorcli.run.session import Request, check
 
     films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)

@@ -120,7 +120,7 @@ def exemplar(
             raise UsageError(f"{option} DIR mirrors the output folder; name one with -o")
 
     from colorcli.media.discover import REFERENCE, discover
-    from colorcli.media.films.encoding import film_extensions
+    from colorcli.media.films.kinds import film_extensions
     from colorcli.media.formats import are_films
     from colorcli.media.hints import parse_dot
     from colorcli.media.references import pair

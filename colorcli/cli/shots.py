@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def list_shots(found: Discovery, as_json: bool) -> NoReturn:
     """A line for each shot of each film, on stdout; photos are passed over. Ends with the exit code."""
-    from colorcli.media.films.reading import header_of, is_film
+    from colorcli.media.films.kinds import is_film
+    from colorcli.media.films.reading import header_of
     from colorcli.media.films.scan import scan
 
     failed = 0

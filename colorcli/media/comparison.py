@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +12,12 @@ from colorcli.items import Job, PhotoHeader
 from colorcli.media.lightness import standard_rgb
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.photos import source_bands, thumbnail
-from colorcli.media.pictures import synthetic
+from colorcli.media.pictures import GAP, save_sheet
 from colorcli.media.places import part_path, whole_files
 from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason, without_paths
 from colorcli.media.unwritable import unwritable, write_failure
 
 _WIDTH = 2000  # pixels, of a row of pictures
-_GAP = 8  # white pixels between them
 _ACROSS = 6  # pictures in a row
 _LONGEST = 65_500  # pixels; JPEG's limit
 
@@ -52,15 +50,13 @@ def write_comparison(
     """
     across = min(1 + len(results), _ACROSS)
     rows = -(-(1 + len(results)) // across)
-    width = min(header.width, (_WIDTH - (across - 1) * _GAP) // across)
-    height, highest = max(1, round(header.height * width / header.width)), _LONGEST // rows - _GAP
+    width = min(header.width, (_WIDTH - (across - 1) * GAP) // across)
+    height, highest = max(1, round(header.height * width / header.width)), _LONGEST // rows - GAP
     if height > highest:  # a strip
         width, height = max(1, width * highest // height), highest
     # Reopened: a source streams once, and its result has used that up.
     pictures = [_thumbnail(path, width, height) for path in (source, *results)]
-    joined = pyvips.Image.arrayjoin(pictures, across=across, shim=_GAP, background=[255, 255, 255])
-    keep = "none" if provenance is None else "xmp"
-    synthetic(joined, provenance).jpegsave(os.fsencode(place), Q=90, keep=keep, profile="srgb")
+    save_sheet(place, pictures, across, provenance)
 
 
 def _thumbnail(path: Path, width: int, height: int) -> pyvips.Image:

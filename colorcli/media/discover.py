@@ -27,6 +27,7 @@ from colorcli.media.targets import (
     own_extension,
 )
 
+_TAKEN = PHOTO_EXTENSIONS | FILM_EXTENSIONS
 UNUSED_HINTS = "colour hints, but no photo of that name"  # why a sidecar is in `Discovery.skipped`
 _NO_PHOTO = "a film; expected photos, as stills of it are"
 REFERENCE = "a reference"  # why a photo is
@@ -198,8 +199,7 @@ def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
 
 def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
     """Places of named files: their names or, if two of those are equal, paths below the folder they share."""
-    taken = PHOTO_EXTENSIONS | FILM_EXTENSIONS
-    photos = [path for path in paths if path.suffix.lower() in taken and os.path.lexists(path)]
+    photos = [path for path in paths if path.suffix.lower() in _TAKEN and os.path.lexists(path)]
     photos = [path for path in photos if kind_beside_photos(path) is None and not _is_folder(path)]
     sources: defaultdict[str, set[str]] = defaultdict(set)
     for path in photos:
@@ -245,10 +245,8 @@ def _take_named(path: Path, place: PurePosixPath, search: _Search) -> None:
         search.fail(str(path), "not found; expected a photo, a film, a folder or a pattern, check the spelling")
     elif suffix in FILM_EXTENSIONS and not search.films:
         search.fail(str(path), _NO_PHOTO)
-    elif suffix not in PHOTO_EXTENSIONS | FILM_EXTENSIONS and path.is_file():
-        what, known = (
-            ("photo or film", PHOTO_EXTENSIONS | FILM_EXTENSIONS) if search.films else ("photo", PHOTO_EXTENSIONS)
-        )
+    elif suffix not in _TAKEN and path.is_file():
+        what, known = ("photo or film", _TAKEN) if search.films else ("photo", PHOTO_EXTENSIONS)
         expected = " ".join(sorted(known))
         search.fail(str(path), f"not a {what} format ({suffix or 'no extension'}); expected one of {expected}")
     elif kind := kind_beside_photos(path):  # `photos/*` names them too
@@ -299,7 +297,7 @@ def _take_listed(path: Path, relative: PurePosixPath, search: _Search) -> None:
         search.fail(str(relative), _NO_PHOTO)
     elif kind := kind_beside_photos(path):
         _skip_beside_photos(path, str(relative), kind, search)
-    elif hidden or suffix not in PHOTO_EXTENSIONS | FILM_EXTENSIONS:
+    elif hidden or suffix not in _TAKEN:
         search.skip(str(relative), "a hidden file" if hidden else "not a photo" + " or film" * search.films)
     elif is_result_beside(path):
         search.skip(str(relative), _BESIDE_RESULT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from colorcli.media.metadata.inscriptions import Inscriptions, keep_inscriptions
 from colorcli.media.places import part_path, whole_files
 from colorcli.media.sources import without_paths
 from colorcli.media.unwritable import unwritable, write_failure
+
+GAP = 8  # white pixels between pictures of a sheet
 
 
 def size_within(header: PhotoHeader, longest: int) -> tuple[int, int]:
@@ -30,6 +32,16 @@ def synthetic(picture: pyvips.Image, provenance: Provenance | None) -> pyvips.Im
     told = picture.copy()
     told.set_type(pyvips.GValue.blob_type, "xmp-data", extend_xmp(None, provenance)[0])
     return told
+
+
+def save_sheet(place: Path, pictures: Sequence[pyvips.Image], across: int, provenance: Provenance | None) -> None:
+    """Write 8-bit sRGB pictures as one JPEG, `across` in a row, in their order; as `synthetic` says.
+
+    Errors: libvips' own, OSError.
+    """
+    joined = pyvips.Image.arrayjoin(pictures, across=across, shim=GAP, background=[255, 255, 255])
+    keep = "none" if provenance is None else "xmp"
+    synthetic(joined, provenance).jpegsave(os.fsencode(place), Q=90, keep=keep, profile="srgb")
 
 
 @contextmanager

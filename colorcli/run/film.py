@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -29,7 +29,7 @@ from colorcli.methods.spec import Predict
 from colorcli.run.engine import Engine
 from colorcli.run.frames import Colouring, Frames, Made, Numbered
 from colorcli.run.ledger import Ledger, Mark
-from colorcli.stages.encode import NEARLY_GRAY
+from colorcli.stages.encode import nearly_gray
 from colorcli.stages.film import Steadying, see, side_by_side
 from colorcli.stages.refer import References
 
@@ -238,9 +238,7 @@ class FilmRun:
 
     def _finish(self, files: Sequence[Path]) -> None:
         job, options = self.job, self.means.options
-        provenance = options.provenance
-        if provenance is not None and job.reference is not None:
-            provenance = replace(provenance, reference=job.reference.sha256)
+        provenance = None if options.provenance is None else options.provenance.after(job.reference)
         told = None if provenance is None else provenance.sentence
         before = self.ledger.begin(job, self.mark)
         try:
@@ -270,9 +268,9 @@ class FilmRun:
         seconds = self._seconds
         if header.seconds and seconds < _CUT_SHORT * header.seconds and len(scan) < (header.frames or len(scan) + 1):
             self.notes.append(f"the file is cut short: it says {header.seconds:.1f} s and holds {seconds:.1f} s")
-        mean = sum(self._strengths) / max(1, len(self._strengths)) * max(self.means.options.saturation, 1.0)
-        if self._strengths and mean < NEARLY_GRAY:
-            self.notes.append(f"the result is nearly gray (mean chroma {mean:.1f}): the network saw little to go by")
+        if self._strengths:
+            mean = sum(self._strengths) / len(self._strengths)
+            self.notes += nearly_gray(mean, self.means.options.saturation)
 
     @property
     def _seconds(self) -> float:

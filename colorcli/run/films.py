@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 from colorcli.errors import ColorizeError, PhotoError
@@ -10,9 +9,8 @@ from colorcli.items import Failure, Finished, Job
 from colorcli.run.film import FilmRun, Means
 from colorcli.run.judge import Unchanged, judge
 from colorcli.run.ledger import Ledgers, Mark
+from colorcli.run.unforeseen import unforeseen
 from colorcli.stages.film import Steadying, Unsteadied
-
-_VERBOSE_TRACEBACK = 2
 
 
 class FilmsRun:
@@ -56,7 +54,4 @@ class FilmsRun:
         except ColorizeError:
             raise
         except Exception as error:  # that nobody foresaw: the other films go on
-            if self._verbosity >= _VERBOSE_TRACEBACK:
-                for line in traceback.format_exc().splitlines():
-                    self._means.say(line)
-            return job.failed("film", f"unexpected {type(error).__name__}: {error}")
+            return job.failed("film", unforeseen(error, self._verbosity, self._means.say))

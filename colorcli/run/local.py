@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -23,13 +22,12 @@ from colorcli.run.engine import Engine
 from colorcli.run.judge import Unchanged, judge
 from colorcli.run.ledger import Ledger, Ledgers, Mark
 from colorcli.run.together import Together
+from colorcli.run.unforeseen import unforeseen
 from colorcli.stages.batch import Batcher
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
 from colorcli.stages.infer import infer
 from colorcli.stages.refer import References
-
-_VERBOSE_TRACEBACK = 2
 
 Say = Callable[[str], None]
 
@@ -167,11 +165,9 @@ class LocalRun:
         except (Stopped, ColorizeError):
             raise
         except Exception as error:
-            if self._verbosity >= _VERBOSE_TRACEBACK:
-                for line in traceback.format_exc().splitlines():
-                    self._say(line)
+            reason = unforeseen(error, self._verbosity, self._say)
             for job in _jobs(item)[answered:]:
-                yield job.failed(stage, f"unexpected {type(error).__name__}: {error}")
+                yield job.failed(stage, reason)
 
     def _feed(self) -> None:
         try:

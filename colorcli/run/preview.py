@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Failure, FilmOptions, Job
-from colorcli.media.films.encoding import choose_encoding
-from colorcli.media.films.reading import header_of
 from colorcli.media.hints import open_hints
 from colorcli.media.results import target_format
 from colorcli.media.sources import open_source
@@ -53,6 +51,9 @@ def _foretold(job: Job, max_pixels: int) -> Planned | Failure:
 
 
 def _foretold_film(job: Job, options: FilmOptions) -> Planned | Failure:
+    from colorcli.media.films.encoding import choose_encoding  # with PyAV, which photos do not need
+    from colorcli.media.films.reading import header_of
+
     try:
         choose_encoding(header_of(job.source), job.target, options)
     except PhotoError as error:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from colorcli import __version__
-from colorcli.color.steady import Steady
 from colorcli.devices import choose_device, choose_precision, describe
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Dot, Failure, FilmOptions, Job, Reference
 from colorcli.loader import LoadedMethod, blended, choices_of, load_method
-from colorcli.media.films.reading import is_film
+from colorcli.media.films.kinds import is_film
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.places import BESIDE_LEDGER, attention_path, stages_path
@@ -26,14 +25,14 @@ from colorcli.methods.registry import METHODS, PARTS
 from colorcli.methods.spec import MethodSpec
 from colorcli.run.beside import FolderLedgers
 from colorcli.run.engine import Engine
-from colorcli.run.film import Means
-from colorcli.run.films import FilmsRun
 from colorcli.run.judge import Unchanged
 from colorcli.run.ledger import Ledger, Ledgers, copied_ledger, settings_key
 from colorcli.run.local import LocalRun, Say
-from colorcli.run.mixed import MixedRun
 from colorcli.run.preview import Planned, preview
 from colorcli.stages.refer import References, read_reference
+
+if TYPE_CHECKING:
+    from colorcli.run.mixed import MixedRun
 
 _MANY = 10_000  # frames of a film, for the plan of an engine
 _AUTOMATIC = "smsanet"  # the method that a reference's colour is blended with
@@ -197,8 +196,9 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
 def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
     """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
     spec = request.spec
-    if any(is_film(job.source, job.target) for job in jobs):
-        jobs = _with_films(jobs, request, say)
+    films = {place for place, job in enumerate(jobs) if is_film(job.source, job.target)}
+    if films:
+        jobs = _with_films(jobs, films, request, say)
     takes_hints = spec.takes_hints
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
     if unseen:
@@ -221,11 +221,11 @@ def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say
     ]
 
 
-def _with_films(jobs: Sequence[Job], request: Request, say: Say) -> list[Job]:
-    """The jobs, those of films told apart."""
+def _with_films(jobs: Sequence[Job], films: Container[int], request: Request, say: Say) -> list[Job]:
+    """The jobs, those of films, by their places, told apart."""
     if request.hints or request.explains:
         say("hints and pictures of a method's way are for photos: films are coloured without")
-    return [replace(job, film=request.films, sidecar=None) if is_film(job.source, job.target) else job for job in jobs]
+    return [replace(job, film=request.films, sidecar=None) if place in films else job for place, job in enumerate(jobs)]
 
 
 def _mirrored(job: Job, out: Path | None, folder: Path | None, named: Callable[[Path], Path] = Path) -> Path | None:
@@ -287,16 +287,17 @@ def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) 
             references=_references(prepared.method, request, jobs, say),
         )
         with closing(run):  # before the ledger that its threads write to
-            yield MixedRun(run, _films_run(films, request, prepared, ledgers, say)) if films else run
+            yield _with_films_run(run, films, request, prepared, ledgers, say) if films else run
 
 
-def _films_run(
-    films: Sequence[Job],
-    request: Request,
-    prepared: _Prepared,
-    ledgers: Ledgers,
-    say: Say,
-) -> FilmsRun:
+def _with_films_run(
+    photos: LocalRun, films: Sequence[Job], request: Request, prepared: _Prepared, ledgers: Ledgers, say: Say
+) -> MixedRun:
+    from colorcli.color.steady import Steady  # here, and what loads PyAV: a run over photos alone starts without
+    from colorcli.run.film import Means
+    from colorcli.run.films import FilmsRun
+    from colorcli.run.mixed import MixedRun
+
     exact = cache(lambda: prepared.load(torch.float32))
     engine = Engine.plan(prepared.method.device, _MANY, batch=request.batch, workers=request.workers)
     means = Means(
@@ -308,7 +309,8 @@ def _films_run(
         _references(prepared.method, request, films, say),  # the photos' run stops its own
         say,
     )
-    return FilmsRun(films, means, ledgers, overwrite=request.overwrite, verbosity=request.verbosity, steadying=Steady)
+    run = FilmsRun(films, means, ledgers, overwrite=request.overwrite, verbosity=request.verbosity, steadying=Steady)
+    return MixedRun(photos, run)
 
 
 def _references(method: LoadedMethod, request: Request, jobs: Sequence[Job], say: Say) -> References | None:

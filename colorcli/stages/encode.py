@@ -24,7 +24,7 @@ from colorcli.media.matches import match_pictures
 from colorcli.media.results import ResultOptions, write_result
 from colorcli.media.steps import stages_picture
 
-NEARLY_GRAY = 4.0  # mean CIE chroma under which a person sees a gray picture
+_NEARLY_GRAY = 4.0  # mean CIE chroma under which a person sees a gray picture
 
 
 @lru_cache(maxsize=1)
@@ -56,20 +56,25 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
             notes = write_result(job, maps[0], maps[1], gamut(), told)
     except PhotoError as error:
         return job.failed("encode", str(error))
-    # A person who asks for less saturation knows why the result is gray.
     own = colored.photo.chroma
     final = colored.chroma if own is None else own + colored.chroma[1:]
-    chroma = float(final.norm(dim=0).mean()) * max(options.saturation, 1.0)
-    if chroma < NEARLY_GRAY:
-        notes = (*notes, f"the result is nearly gray (mean chroma {chroma:.1f}): the network saw little to go by")
-    return Finished(job, (*colored.photo.notes, *notes))
+    gray = nearly_gray(float(final.norm(dim=0).mean()), options.saturation)
+    return Finished(job, (*colored.photo.notes, *notes, *gray))
+
+
+def nearly_gray(chroma: float, saturation: float) -> tuple[str, ...]:
+    """A note where a person sees a gray result. chroma: the network's, mean CIE units. saturation: asked for."""
+    chroma *= max(saturation, 1.0)  # who asks for less knows why the result is gray
+    if chroma >= _NEARLY_GRAY:
+        return ()
+    return (f"the result is nearly gray (mean chroma {chroma:.1f}): the network saw little to go by",)
 
 
 def _told(options: ResultOptions, reference: Reference | None) -> ResultOptions:
     """The options whose provenance names the photo's reference."""
-    if reference is None or options.provenance is None:
+    if options.provenance is None:
         return options
-    return replace(options, provenance=replace(options.provenance, reference=reference.sha256))
+    return replace(options, provenance=options.provenance.after(reference))
 
 
 def _pictures(colored: Colored, options: ResultOptions) -> AbstractContextManager[None]:

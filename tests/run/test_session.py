@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,12 @@ from colorcli.run.session import Request, open_run
 @pytest.fixture
 def request_(tiny_weights: Path) -> Request:
     return Request("smsanet", (tiny_weights,), "cpu", max_pixels=0)
+
+
+def test_photos_are_coloured_without_pyav() -> None:
+    """Oracle: sys.modules of a fresh interpreter. PyAV takes a fifth of a second to load."""
+    code = "import sys; import colorcli.run.session, colorcli.media.films.kinds; print('av' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize(

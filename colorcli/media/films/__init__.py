@@ -4,5 +4,6 @@
          --scan----> Shot                                                  all shots --assembly--> film
 
 `codecs` is what is known of containers and codecs, `encoding` what a result is encoded with, `others` the sound and
-what else goes with the picture, `animations` the films that are GIF or WebP, `sheet` a picture of all shots.
+what else goes with the picture, `kinds` which files are films at all, `animations` the films that are GIF or WebP,
+`sheet` a picture of all shots.
 """

@@ -13,28 +13,18 @@ from av.video.frame import VideoFrame
 
 from colorcli.errors import PhotoError
 from colorcli.media.films.header import FilmHeader
+from colorcli.media.films.kinds import page_count
 
-EXTENSIONS = frozenset({".gif", ".webp"})
 UNIT = Fraction(1, 1000)  # s; both formats tell the time in ms or 10 ms
 _SHORTEST = 100  # ms, of a page that says 0 or 10, as browsers show it
 _RGB, _SRGB_TRANSFER, _BT709_PRIMARIES = 0, 13, 1  # libav's numbers
-
-
-def is_animation(path: Path) -> bool:
-    """Whether it is a GIF or WebP of several pages; False for what cannot be read."""
-    if path.suffix.lower() not in EXTENSIONS:
-        return False
-    try:
-        return _pages(path) > 1
-    except pyvips.Error:
-        return False
 
 
 def animation_header(path: Path) -> FilmHeader:
     """Errors: PhotoError."""
     try:
         image = pyvips.Image.new_from_file(os.fsencode(path))
-        count = _pages(path)
+        count = page_count(path)
         times = _durations(image, count)
     except pyvips.Error as error:
         raise PhotoError("not an animation, or damaged; copy it again") from error
@@ -93,11 +83,6 @@ def write_pages(place: Path, source: Path, pages: Sequence[bytes], quality: int 
         joined.webpsave(os.fsencode(place), lossless=True, keep="none")
     else:
         joined.webpsave(os.fsencode(place), Q=quality, keep="none")
-
-
-def _pages(path: Path) -> int:
-    image = pyvips.Image.new_from_file(os.fsencode(path))
-    return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
 
 
 def _durations(image: pyvips.Image, count: int) -> list[int]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 
 import av
@@ -28,7 +27,7 @@ from colorcli.media.films.codecs import (
     family_of,
     has_encoder,
 )
-from colorcli.media.films.header import FilmHeader, read_header
+from colorcli.media.films.header import FilmHeader
 from colorcli.media.films.others import can_hold, track_name
 
 _GLOBAL_HEADER = 0x40  # libav's AVFMT_GLOBALHEADER
@@ -207,16 +206,3 @@ def film_extension(path: Path, header: FilmHeader, options: FilmOptions) -> tupl
         if not lacking(header, path.with_suffix(extension), options):
             return extension, reason
     return ANYTHING, reason
-
-
-def film_extensions(options: FilmOptions) -> Callable[[Path], str]:
-    """The extension of each film's result; a film that cannot be read fails later, by name. Each is looked at once."""
-
-    @cache
-    def extension(path: Path) -> str:
-        try:
-            return film_extension(path, read_header(path), options)[0]
-        except PhotoError:
-            return path.suffix if container_of(path) is not None else ANYTHING
-
-    return extension

@@ -14,9 +14,9 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from colorcli.media.films.animations import animation_header, is_animation, read_pages
+from colorcli.media.films.animations import animation_header, read_pages
 from colorcli.media.films.header import FilmHeader, opened, read_header
-from colorcli.media.formats import FILM_EXTENSIONS
+from colorcli.media.films.kinds import is_animation
 
 DAMAGED = "damaged"  # it could be decoded in part
 MISSING = "missing"  # it could not be decoded: the one before is shown again
@@ -32,12 +32,6 @@ class Frame:
     duration: int  # 0: the file does not say
     damage: str = ""  # DAMAGED, MISSING
     interlaced: bool = False  # in the file
-
-
-def is_film(source: Path, target: Path) -> bool:
-    """Whether a job is a film's: by its name, or an animation that becomes one of its kind."""
-    suffix = source.suffix.lower()
-    return suffix in FILM_EXTENSIONS or (suffix == target.suffix.lower() and is_animation(source))
 
 
 def header_of(path: Path) -> FilmHeader:

@@ -9,12 +9,11 @@ from pathlib import Path
 import pyvips
 
 from colorcli.media.metadata.describe import Provenance
-from colorcli.media.pictures import synthetic
+from colorcli.media.pictures import save_sheet
 from colorcli.media.places import whole_files
 from colorcli.media.unwritable import unwritable
 
 _ACROSS = 2  # pairs in a row
-_GAP = 8  # white pixels between them
 _MOST = 200  # shots; of more, that many are shown, evenly chosen
 
 
@@ -24,10 +23,8 @@ def write_sheet(place: Path, pairs: Sequence[Path], provenance: Provenance | Non
     try:
         pictures = [pyvips.Image.new_from_file(os.fsencode(pair)) for pair in pairs[::step]]
         across = min(_ACROSS, len(pictures))
-        joined = pyvips.Image.arrayjoin(pictures, across=across, shim=_GAP, background=[255, 255, 255])
-        keep = "none" if provenance is None else "xmp"
         with whole_files(place) as (part,):
-            synthetic(joined, provenance).jpegsave(os.fsencode(part), Q=90, keep=keep, profile="srgb")
+            save_sheet(part, pictures, across, provenance)
     except (pyvips.Error, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise unwritable("the comparison", place, reason) from error

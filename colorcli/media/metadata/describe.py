@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from xml.dom import minidom
 from xml.parsers import expat
 from xml.sax import saxutils
 
 import pyvips
+
+from colorcli.items import Reference
 
 # "Edited using generative AI": an existing picture, modified by a trained model. The other candidate,
 # algorithmicallyEnhanced, is for correction without generated content; here every hue is invented by the model.
@@ -55,6 +57,10 @@ class Provenance:
     method: str  # "smsanet"
     weights: str  # sha256 of the weights file, hexadecimal
     reference: str | None = None  # sha256 of the photo whose colours it has; not its name, which may tell of people
+
+    def after(self, reference: Reference | None) -> Provenance:
+        """The same of a result that has the colours of `reference`, if it has one's."""
+        return self if reference is None else replace(self, reference=reference.sha256)
 
     @property
     def sentence(self) -> str:

@@ -88,8 +88,7 @@ class Predictor(Refers):
         hints: a person's, (B, 3, H, W), CIE ab and a mask, which count before what is sampled. seeds: (B,) int64, each
         photo's own in place of the sampling's. Returns CIE ab, (B, 2, H, W) float32. Wrong shapes raise ValueError.
         """
-        style = self._stylist.from_vector(z, labelled=segments is not None)
-        return self._stages(lightness, style, segments, hints, seeds).chroma
+        return self._after(lightness, z, segments, hints, seeds).chroma
 
     def with_stages(
         self,
@@ -100,10 +99,15 @@ class Predictor(Refers):
         seeds: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What `__call__` returns, and the steps to it, (B, 6, H, W) CIE ab: `Stages` without mask and result."""
-        style = self._stylist.from_vector(z, labelled=segments is not None)
-        found = self._stages(lightness, style, segments, hints, seeds)
+        found = self._after(lightness, z, segments, hints, seeds)
         steps = (found.precolored, found.transferred, found.hints[:, :2])
         return found.chroma, torch.cat(steps, dim=1)  # 3 x (B, 2, H, W) -> (B, 6, H, W)
+
+    def _after(
+        self, lightness: Tensor, z: Tensor, segments: Tensor | None, hints: Tensor | None, seeds: Tensor | None
+    ) -> Stages:
+        style = self._stylist.from_vector(z, labelled=segments is not None)
+        return self._stages(lightness, style, segments, hints, seeds)
 
     def stages(
         self, lightness: Tensor, reference: Tensor, segments: Segments | None = None, hints: Tensor | None = None

@@ -13,7 +13,8 @@ import pytest
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import FilmOptions
 from colorcli.media.films.codecs import FAMILIES, chosen_family, has_encoder
-from colorcli.media.films.encoding import choose_encoding, film_extensions
+from colorcli.media.films.encoding import choose_encoding
+from colorcli.media.films.kinds import film_extensions
 from colorcli.media.films.reading import header_of
 
 from ...films import Recipe, pan, write_film

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from colorcli.errors import PhotoError
-from colorcli.media.films.reading import DAMAGED, MISSING, frames_of, header_of, is_film
+from colorcli.media.films.kinds import is_film
+from colorcli.media.films.reading import DAMAGED, MISSING, frames_of, header_of
 from colorcli.media.films.scan import scan
 
 from ...films import Recipe, pan, write_film
