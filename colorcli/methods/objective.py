@@ -58,7 +58,10 @@ class Objective(nn.Module):
         return frozenset()
 
     def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
-        """The named and weighted losses whose sum `player` lowers; each a scalar, the mean over the batch."""
+        """The named and weighted losses whose sum `player` lowers; each a scalar, the mean over the batch.
+
+        None: the player sits out.
+        """
         raise NotImplementedError
 
     def predict(self, predictor: Callable[..., Tensor], lightness: Tensor, truth: Tensor) -> Tensor:

@@ -277,6 +277,8 @@ class Run:
             with quiet:
                 with self.autocast():
                     losses: dict[str, Tensor] = shared(player, part)
+                if not losses:
+                    return {}  # the player sits out
                 total = torch.stack([loss.float() for loss in losses.values()]).sum() / len(slices)
                 total.backward()  # type: ignore[no-untyped-call]
             for name, loss in losses.items():
@@ -324,7 +326,7 @@ class Run:
     def _log_progress(self, stage: Stage, seen: list[dict[str, float]], images: int, minutes: float) -> None:
         losses = {name: self.team.mean(sum(values[name] for values in seen) / len(seen)) for name in seen[0]}
         whole = {"loss": sum(losses.values())} if len(self.optimizers) == 1 else {}
-        parts = losses if len(losses) > 1 else {}
+        parts = {} if whole and len(losses) == 1 else losses
         entry = {"event": "train", "progress": min(self.progress(), 1.0), "size": stage.size, **whole, **parts}
         self.log({**entry, "rate": self.rate(), "images/s": images / (60 * minutes) if minutes else 0.0})
 

@@ -19,6 +19,7 @@ from colorcli.methods.objective import read_settings
 from colorcli.train.config import build_config, read_recipe
 
 SIDE = 96  # the smallest
+WEIGHTS = ("adversarial", "cycle", "content", "cam", "cam_discriminators")  # of eq. 9
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +106,7 @@ def test_losses_in_closed_form() -> None:
             assert float(loss) == pytest.approx(weights[name] * expected[name], rel=1e-5), (player, name)
 
 
-@pytest.mark.parametrize("name", ["adversarial", "cycle", "content", "cam", "cam_discriminators"])
+@pytest.mark.parametrize("name", WEIGHTS)
 def test_each_weight_scales_its_loss(name: str) -> None:
     """Oracle: eq. 9 is linear: a weight of 3 gives three times the unweighted loss, others are as they were."""
     objective, batch = constant({"cycle": 1, "content": 1, "cam": 1, "cam_discriminators": 1, name: 3})
@@ -115,6 +116,16 @@ def test_each_weight_scales_its_loss(name: str) -> None:
     for key, expected in DISCRIMINATORS.items():
         tripled = name == {"discriminators": "adversarial", "discriminators cam": "cam_discriminators"}[key]
         assert float(discriminators[key]) == pytest.approx(expected * (3 if tripled else 1), rel=1e-5)
+
+
+def test_paired_alone_is_the_distance_from_the_photo() -> None:
+    """Oracle: by hand: 0.25 is painted where the photo is 0.75; nobody else has a turn."""
+    objective, batch = constant({**dict.fromkeys(WEIGHTS, 0.0), "paired": 3.0})
+    found = objective("generators", batch)
+    assert list(found) == ["paired"] and float(found["paired"]) == pytest.approx(3 * 0.5)
+    assert objective("discriminators", batch) == {}
+    beside, batch = constant({"paired": 3.0})
+    assert list(beside("generators", batch)) == [*GENERATORS, "paired"]
 
 
 def test_gray_pictures_may_be_coloured() -> None:

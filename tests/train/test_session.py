@@ -88,6 +88,15 @@ def test_an_adversarial_run_keeps_its_colours(request_for: Callable[..., TrainRe
     assert description["validation"]["gain"] != 1
 
 
+def test_a_player_without_losses_sits_out(request_for: Callable[..., TrainRequest]) -> None:
+    """Oracle: the recipe, which leaves AGIN's generator from gray to colour alone: its loss is all that is logged."""
+    entries: list[dict[str, Any]] = []
+    settings = {"network": {"width": 4, "groups": 2}, "stages": "96:1:1", "steps": 1, "enlarge": 8}
+    run_training(request_for("agin", recipe="start", **settings), entries.append)
+    (trained,) = (entry for entry in entries if entry["event"] == "train")
+    assert trained["paired"] > 0 and not {"cycle", "discriminators"} & trained.keys()
+
+
 def test_a_run_is_not_overwritten_but_resumed(request_for: Callable[..., TrainRequest]) -> None:
     """Oracle: the contract: a folder with a run needs --resume, which goes on at step 3 and exports anew."""
     before = run_training(request_for(), _quiet).read_bytes()
