@@ -10,12 +10,12 @@ import torch
 Figures = Mapping[str, Mapping[int, float]]
 
 MEASURED: dict[tuple[str, torch.dtype], Figures] = {
-    ("cpu", torch.bfloat16): {"exact": {64: 0.044, 128: 1.19}, "torch": {64: 0.091, 128: 0.92}},
-    ("cpu", torch.float32): {"exact": {64: 0.080, 128: 2.27}, "torch": {64: 0.105, 128: 0.87}},
+    ("cpu", torch.bfloat16): {"exact": {64: 0.037, 128: 1.09}, "torch": {64: 0.083, 128: 0.64}},
+    ("cpu", torch.float32): {"exact": {64: 0.057, 128: 1.41}, "torch": {64: 0.077, 128: 0.75}},
 }
 """Seconds for one picture by the device's type and the type of number, then by engine and side: features (1, 64, N, N)
-both ways. `python -m colorcli.bench.patchmatch` prints them. Here: CPU time of one core of an AMD EPYC (AVX-512 BF16),
-while a training kept both cores busy; to be replaced by times of an idle machine."""
+both ways. Here: one core of an AMD EPYC (AVX-512 BF16), `python -m colorcli.bench.patchmatch --threads 1 --sides 64 128
+--batch 0 --precision bf16`, then `fp32`."""
 
 
 def cheapest(engines: Iterable[str], device: str, dtype: torch.dtype, patches: tuple[int, int]) -> str:

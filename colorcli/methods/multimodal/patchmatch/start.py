@@ -1,4 +1,4 @@
-"""Where a search without any knowledge begins: with the best of up to four thousand patches that lie spread evenly."""
+"""Where a search without any knowledge begins: with the best of up to eight thousand patches that lie spread evenly."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 from colorcli.devices import has_fast_bf16
 from colorcli.methods.multimodal.patchmatch.patches import padded, rows_of
 
-_SEEN = 4096
+_SEEN = 8192
 """Patches of the other map at most, of which never more than every second, down and across, is looked at. A search that
 begins with what a map made smaller offers ended at 0.88 to 0.93 of the exact similarity on photographs under random
 filters, at 64 and 128 px; one that begins here, at 0.99. What such filters see changes from one pixel to the next, so
-that no way leads from a fair match to a good one."""
+that no way leads from a fair match to a good one. Half as many: 0.985 at 256 px, in two thirds of the time."""
 _HELD = {"cpu": 2**21}
 """Bytes of similarities that are looked at together, by the device's type: what stays in a CPU's second or last cache.
 """
