@@ -46,7 +46,8 @@ def examine() -> list[Finding]:
         except PackageNotFoundError:
             optional = library == "pyvips-binary"  # a system libvips serves as well
             findings.append(Finding(library, "not installed", optional))
-    findings += [_tried("libvips", _libvips), _tried("device", _device), _tried("ffmpeg", _ffmpeg)]
+    findings += [_tried("libvips", _libvips), _tried("device", _device), _tried("libav", _libav)]
+    findings.append(_tried("ffmpeg", _ffmpeg))
     return findings + _weights()
 
 
@@ -70,13 +71,24 @@ def _device() -> str:
     return f"{describe(device)}, {str(choose_precision('auto', device, half=True)).removeprefix('torch.')}"
 
 
-def _ffmpeg() -> str:
+def _libav() -> str:
     import av
 
-    from colorcli.media.films.codecs import FAMILIES, has_encoder
+    from colorcli.media.films.codecs import FAMILIES, in_libav
 
-    able = [name for name, family in FAMILIES.items() if any(map(has_encoder, family.encoders))]
+    able = [name for name, family in FAMILIES.items() if any(map(in_libav, family.encoders))]
     return f"{av.ffmpeg_version_info}, in PyAV {av.__version__}; encodes {', '.join(able)}"
+
+
+def _ffmpeg() -> str:
+    from colorcli.media.films.codecs import in_libav
+    from colorcli.media.films.program import find_program, program_encoders
+
+    program = find_program()
+    if program is None:
+        return "no program: --codec has libav's encoders alone"
+    further = sum(not in_libav(name) for name in program_encoders())
+    return f"{program}, {further} encoders that libav lacks"
 
 
 def _weights() -> list[Finding]:

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from colorcli.errors import ColorizeError
+from colorcli.media.films.program import program_encoders
 from colorcli.media.films.scan import Shot
 
 from ..films import Recipe, held, pan, write_film
@@ -84,6 +85,20 @@ def test_the_ffmpeg_program_sees_the_same_times(film: Path, tmp_path: Path, auto
     before = _times_by_ffmpeg(film)
     assert len(before) == 16 and len({later - time for time, later in pairwise(before)}) > 5
     assert _times_by_ffmpeg(tmp_path / "out" / "film.mp4") == before
+
+
+@pytest.mark.skipif("libtheora" not in program_encoders(), reason="no ffmpeg program with libtheora")
+def test_an_encoder_of_the_ffmpeg_program(film: Path, tmp_path: Path, auto: Call) -> None:
+    """Oracle: the source: number of frames and their distances in time (Matroska's whole ms, shifted as a whole for
+    sound that begins before 0), and both sound tracks; the codec asked for, in a container that holds it."""
+    answer = auto(film, "--codec", "libtheora", out=tmp_path / "out")
+    assert answer.code == 0, answer.err
+    before, after = held(film), held(tmp_path / "out" / "film.mkv")
+    assert after.facts["codec"] == "theora" and len(after.packets) == 2
+    expected, found = ([time - times[0] for time in times] for times in (before.times, after.times))
+    assert len(found) == 16
+    assert max(abs(one - other) for one, other in zip(expected, found, strict=True)) <= Fraction(1, 1000)
+    assert np.mean([frame.astype(int).max(axis=2) - frame.min(axis=2) for frame in after.frames]) > 10
 
 
 def test_lightness_stays(tmp_path: Path, photograph: Photograph, auto: Call) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 
 from colorcli.errors import UsageError
+from colorcli.media.films.program import find_program, program_encoders
 
 _CRF, _QSCALE = "crf", "qscale"
 MPEG_RATES = tuple(  # frames/s that MPEG-1 and MPEG-2 can say (ISO 13818-2, table 6-4)
@@ -25,7 +26,7 @@ class Family:
     """A codec and how we encode it."""
 
     name: str  # as libav names the codec
-    encoders: tuple[str, ...]  # the first that this libav has
+    encoders: tuple[str, ...]  # the first that is here
     scale: str = ""  # of the quality: "crf"; "qscale", 1..31; or "": it has none
     quality: float = 0.0  # ours on that scale: near lossless to the eye
     options: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +66,11 @@ FAMILIES: Mapping[str, Family] = {
 }
 _LOSSLESS = ("rawvideo", "v210", "ffvhuff", "magicyuv", "qtrle", "lagarith")  # whose family is ffv1
 _SCALES = {"nvenc": "cq", "qsv": "global_quality", "vaapi": "qp", "videotoolbox": "q"}  # of hardware encoders
+_OTHERS = {  # encoders that PyAV's wheel lacks: scale and quality
+    "libtheora": (_QSCALE, 9.0),
+    "libvvenc": ("qp", 24.0),
+    "libxvid": (_QSCALE, 2.0),
+}
 
 CONTAINERS: tuple[Container, ...] = (
     Container("mp4", (".mp4", ".m4v"), "h264"),
@@ -87,13 +93,18 @@ def container_of(path: Path) -> Container | None:
 
 
 @lru_cache(maxsize=32)
-def has_encoder(name: str) -> bool:
-    """Whether this libav can encode with it; being listed, a hardware encoder may still lack its hardware."""
+def in_libav(encoder: str) -> bool:
+    """Whether PyAV's libav can encode with it; being listed, a hardware encoder may still lack its hardware."""
     try:
-        av.Codec(name, "w")
+        av.Codec(encoder, "w")
     except ValueError:  # UnknownCodecError
         return False
     return True
+
+
+def has_encoder(name: str) -> bool:
+    """Whether PyAV's libav or the ffmpeg program can encode with it."""
+    return in_libav(name) or name in program_encoders()
 
 
 def family_of(codec: str, container: Container) -> Family:
@@ -106,16 +117,33 @@ def family_of(codec: str, container: Container) -> Family:
 
 
 def chosen_family(codec: str) -> Family:
-    """What `--codec` says: a family's name, or any encoder of this libav, hardware ones too. UsageError otherwise."""
+    """What `--codec` says: a family's name, or any encoder of libav's or of the ffmpeg program's, hardware ones too.
+
+    UsageError otherwise.
+    """
     family = FAMILIES.get(codec)
     if family is not None and any(map(has_encoder, family.encoders)):
         return family
-    if not has_encoder(codec) or av.Codec(codec, "w").type != "video":
-        raise UsageError(f"--codec must be one of {', '.join(FAMILIES)}, or an encoder of libav's, not {codec!r}")
-    known = next((one for one in FAMILIES.values() if codec in one.encoders), None)
-    if known is not None:
-        return known
-    name = str(av.Codec(codec, "w").canonical_name)
-    scale = next((scale for maker, scale in _SCALES.items() if codec.endswith(maker)), "")
+    usual = next((one for one in FAMILIES.values() if codec == one.encoders[0]), None)
+    if usual is not None and has_encoder(codec):
+        return usual
+    name = _codec_of(codec)
+    if name is None:
+        others = "" if find_program() else "; the ffmpeg program, which has further ones, is not here"
+        raise UsageError(
+            f"--codec must be one of {', '.join(FAMILIES)}, or an encoder of ffmpeg, not {codec!r}{others}"
+        )
     like = FAMILIES.get(name)
-    return Family(name, (codec,), scale, like.quality if like and scale else 0.0)
+    scale, quality = _OTHERS.get(codec) or (
+        next((scale for maker, scale in _SCALES.items() if codec.endswith(maker)), ""),
+        like.quality if like else 0.0,
+    )
+    return Family(name, (codec,), scale, quality if scale else 0.0)
+
+
+def _codec_of(encoder: str) -> str | None:
+    """The codec that a video encoder makes; None where there is no such encoder."""
+    if not in_libav(encoder):
+        return program_encoders().get(encoder)
+    codec = av.Codec(encoder, "w")
+    return str(codec.canonical_name) if codec.type == "video" else None

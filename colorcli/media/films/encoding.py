@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -26,11 +28,14 @@ from colorcli.media.films.codecs import (
     container_of,
     family_of,
     has_encoder,
+    in_libav,
 )
 from colorcli.media.films.header import FilmHeader
 from colorcli.media.films.others import can_hold, track_name
+from colorcli.media.films.program import PLANAR, Picture, ProgramEncoder, encoded_stream, program_formats
 
 _GLOBAL_HEADER = 0x40  # libav's AVFMT_GLOBALHEADER
+_QSCALE, _LOSSLESS = "qscale", "ffv1"
 _LAMBDA = 118  # libav's units of one step of its quantiser scale (FF_QP2LAMBDA)
 _PLAIN = ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p", "bgr0", "bgra")
 _DEEP = ("yuv420p10le", "yuv422p10le", "yuv444p10le", "p010le")
@@ -63,7 +68,7 @@ class Encoding:
         context.colorspace, context.color_range = header.matrix, 2 if header.full_range else 1
         context.color_trc, context.color_primaries = header.transfer, header.primaries
         options = dict(self.family.options)
-        if self.family.scale == "qscale" and self.quality is not None:
+        if self.family.scale == _QSCALE and self.quality is not None:
             context.qscale, context.global_quality = True, round(self.quality * _LAMBDA)
         elif self.family.scale and self.quality is not None:
             options[self.family.scale] = f"{self.quality:g}"
@@ -77,8 +82,10 @@ class Encoding:
             context.flags |= int(Flags.interlaced_dct) | int(Flags.interlaced_me)
         context.options = options
 
-    def open(self, header: FilmHeader) -> VideoCodecContext:
-        """An open encoder. Errors: libav's."""
+    def open(self, header: FilmHeader) -> VideoCodecContext | ProgramEncoder:
+        """An open encoder. Errors: libav's, PhotoError of the program's."""
+        if not in_libav(self.encoder):
+            return ProgramEncoder(self.encoder, self._picture(header), self._told())
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells its settings on stderr otherwise
         context = av.CodecContext.create(self.encoder, "w")
         assert isinstance(context, VideoCodecContext)
@@ -88,17 +95,47 @@ class Encoding:
         context.open()
         return context
 
+    def try_out(self, header: FilmHeader) -> None:
+        """Errors: as of `open`, where it does not take such frames."""
+        if in_libav(self.encoder):
+            self.open(header)
+        else:
+            with encoded_stream(self.encoder, self._picture(header), self._told()):
+                pass
+
     def add_to(self, output: OutputContainer, header: FilmHeader) -> VideoStream:
         """A stream whose encoder is set up as this. Errors: ValueError where the container does not hold it."""
-        stream = output.add_stream(self.encoder, rate=self.rate)
-        assert isinstance(stream, VideoStream)
-        self.apply(stream.codec_context, header)
-        return stream
+        if in_libav(self.encoder):
+            stream = output.add_stream(self.encoder, rate=self.rate)
+            assert isinstance(stream, VideoStream)
+            self.apply(stream.codec_context, header)
+            return stream
+        with encoded_stream(self.encoder, self._picture(header), self._told()) as template:
+            return output.add_stream_from_template(template, opaque=True)
+
+    def _picture(self, header: FilmHeader) -> Picture:
+        color = (header.matrix, 2 if header.full_range else 1, header.primaries, header.transfer)
+        return Picture(header.width, header.height, self.pixels, self.rate, header.aspect, color)
+
+    def _told(self) -> dict[str, str]:
+        """What `apply` says, as the program's options."""
+        options = dict(self.family.options)
+        if self.family.scale and self.quality is not None:
+            options["q:v" if self.family.scale == _QSCALE else self.family.scale] = f"{self.quality:g}"
+        if not self.reorders:
+            options["bf"] = "0"
+        if self.fields:
+            options["flags"] = "+ildct+ilme"
+        return options
 
 
 def wanted_family(header: FilmHeader, container: Container, options: FilmOptions) -> Family:
-    """The family that the person names, else the film's own. Errors: UsageError."""
-    return chosen_family(options.codec) if options.codec else family_of(header.codec, container)
+    """The family that the person names, else the film's own, else one that the container holds. Errors: UsageError."""
+    if options.codec:
+        return chosen_family(options.codec)
+    family = family_of(header.codec, container)
+    instead = [FAMILIES[_LOSSLESS]] if not family.scale else []
+    return next((one for one in (family, *instead) if _holds(container.name, one)), FAMILIES[container.family])
 
 
 def container_at(target: Path, header: FilmHeader, options: FilmOptions) -> tuple[Container, Family]:
@@ -107,9 +144,32 @@ def container_at(target: Path, header: FilmHeader, options: FilmOptions) -> tupl
     if container is None:
         raise PhotoError(f"films cannot be written as {target.suffix or 'a file without extension'}")
     family = wanted_family(header, container, options)
-    if container.restricted and family.name not in container.restricted:
+    if (container.restricted and family.name not in container.restricted) or not _holds(container.name, family):
         raise PhotoError(f"{container.name} holds no {family.name}")
     return container, family
+
+
+def _holds(container: str, family: Family) -> bool:
+    """Whether a container holds what a family's encoder makes."""
+    return any(_muxes(container, encoder) for encoder in filter(has_encoder, family.encoders))
+
+
+@lru_cache(maxsize=32)
+def _muxes(container: str, encoder: str) -> bool:
+    """As `_holds`, tried in memory; True too where the encoder cannot be tried, which is said elsewhere."""
+    try:
+        if in_libav(encoder):
+            with av.open(io.BytesIO(), "w", format=container) as output:
+                output.add_stream(encoder, rate=25)
+            return True
+        pixels = next((one for one in PLANAR if one in program_formats(encoder)), PLANAR[0])
+        picture = Picture(64, 64, pixels, Fraction(25), Fraction(1), (2, 1, 2, 2))
+        with encoded_stream(encoder, picture, {}) as stream:
+            return can_hold(container, stream)
+    except PhotoError:
+        return True
+    except ValueError:
+        return False
 
 
 def choose_encoding(header: FilmHeader, target: Path, options: FilmOptions, *, interlaced: bool = False) -> Encoding:
@@ -131,8 +191,8 @@ def choose_encoding(header: FilmHeader, target: Path, options: FilmOptions, *, i
         for pixels in _formats(encoder, header, lossless=not family.scale):
             encoding = Encoding(container.name, encoder, family, pixels, quality, rate, container.reorders, fields)
             try:
-                encoding.open(header)
-            except (av.FFmpegError, ValueError) as error:
+                encoding.try_out(header)
+            except (av.FFmpegError, ValueError, PhotoError) as error:
                 tried.append(f"{encoder} {pixels}: {error}")
                 continue
             return encoding
@@ -147,7 +207,10 @@ def _formats(encoder: str, header: FilmHeader, *, lossless: bool) -> Iterator[st
 
     Where nothing else is lost, chroma of gray films is not halved either.
     """
-    taken = [one.name for one in av.Codec(encoder, "w").video_formats or ()]
+    if in_libav(encoder):
+        taken = [one.name for one in av.Codec(encoder, "w").video_formats or ()]
+    else:
+        taken = [one for one in program_formats(encoder) if one in PLANAR]
     deep = header.bits > 8
     wanted = [header.pixels, *(_DEEP if deep else ()), *_PLAIN, *taken]
     if header.pixels.startswith(("gray", "mono", "pal", "rgb", "bgr", "gbr", "ya")):

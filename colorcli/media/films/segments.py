@@ -13,6 +13,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from colorcli.media.films.program import ProgramEncoder
+
 _MAGIC = b"colorize shot 1\n"
 _RECORD = struct.Struct("<qQ?")  # number of the frame in the film, bytes, whether it is a key frame; then the bytes
 
@@ -29,7 +31,7 @@ class Encoded:
 class SegmentWriter:
     """Encodes a shot into a file, packets in the order in which they are decoded."""
 
-    def __init__(self, file: BinaryIO, context: VideoCodecContext) -> None:
+    def __init__(self, file: BinaryIO, context: VideoCodecContext | ProgramEncoder) -> None:
         self._file, self._context = file, context
         self._unit = context.time_base
         file.write(_MAGIC)

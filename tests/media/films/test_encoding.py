@@ -21,15 +21,18 @@ from ...films import Recipe, pan, write_film
 
 Photograph = Callable[..., Any]
 _PLAIN = FilmOptions()
+_VIDEO_FOR_WINDOWS = ("huffyuv", "utvideo", "png")
 
 
 def test_every_family_has_an_encoder_that_takes_a_small_film(photograph: Photograph, tmp_path: Path) -> None:
-    """Oracle: libav opens it, in Matroska, which holds all, at a rate that MPEG-1 knows and at one that it does not."""
+    """Oracle: libav opens it, in Matroska, or AVI where libav says that only that holds it, at a rate that MPEG-1 knows
+    and at one that it does not."""
     header = header_of(write_film(tmp_path / "a.mkv", pan(photograph, "astronaut", 2)))
     for name, family in FAMILIES.items():
         if any(map(has_encoder, family.encoders)):
             for rate in (Fraction(24), Fraction(16)):
-                chosen = choose_encoding(replace(header, rate=rate), tmp_path / "b.mkv", FilmOptions(codec=name))
+                target = tmp_path / ("b.avi" if name in _VIDEO_FOR_WINDOWS else "b.mkv")
+                chosen = choose_encoding(replace(header, rate=rate), target, FilmOptions(codec=name))
                 assert chosen.family is family and not chosen.pixels.startswith("gray")
 
 
@@ -72,6 +75,18 @@ def test_a_container_that_cannot_hold_the_sound_becomes_matroska(photograph: Pho
     assert film_extensions(FilmOptions(codec="h264"))(other) == ".mkv"
     (tmp_path / "d.mp4").write_text("no film")
     assert extension(tmp_path / "d.mp4") == ".mp4"  # it fails later, by its name
+
+
+def test_a_codec_that_the_container_lacks(photograph: Photograph, tmp_path: Path) -> None:
+    """Oracle: libav's Matroska and QuickTime take no HuffYUV: asked for, it is refused before any work; of a film that
+    has it, the result is lossless in the one and the container's usual codec in the other."""
+    header = header_of(write_film(tmp_path / "a.avi", pan(photograph, "astronaut", 2), Recipe("huffyuv", "yuv422p")))
+    asked = FilmOptions(codec="huffyuv")
+    for name, instead in (("b.mkv", "ffv1"), ("b.mov", "h264")):
+        with pytest.raises(PhotoError, match="holds no huffyuv"):
+            choose_encoding(header, tmp_path / name, asked)
+        assert choose_encoding(header, tmp_path / name, _PLAIN).family.name == instead
+    assert choose_encoding(header, tmp_path / "b.avi", _PLAIN).family.name == "huffyuv"
 
 
 def test_codecs_that_are_not_there_are_refused() -> None:
