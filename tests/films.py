@@ -44,6 +44,7 @@ class Recipe:
     aspect: Fraction | None = None
     color: tuple[int, int, int, int] | None = None  # libav's space, range, primaries, transfer
     interlaced: bool = False
+    fields: int = 0  # libav's field order that the header says
     options: dict[str, str] = field(default_factory=dict)
     muxer: str | None = None  # None: what the name says
 
@@ -64,6 +65,7 @@ def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Reci
             context.colorspace, context.color_range, context.color_primaries, context.color_trc = recipe.color
         if recipe.interlaced:
             context.flags |= int(av.codec.context.Flags.interlaced_dct)
+        context.field_order = recipe.fields
         stream.options = dict(recipe.options)
         if recipe.rotation:
             stream.set_display_rotation(recipe.rotation)
@@ -136,6 +138,8 @@ def held(path: Path) -> Held:
         facts: dict[str, Any] = {
             "codec": context.codec.canonical_name,
             "pixels": context.pix_fmt,
+            "profile": stream.profile,
+            "fields": int(context.field_order),
             "size": (context.width, context.height),
             "aspect": stream.sample_aspect_ratio,
             "color": (context.colorspace, context.color_range, context.color_primaries, context.color_trc),

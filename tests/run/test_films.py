@@ -262,6 +262,8 @@ def test_an_animation_is_a_short_film(kind: str, tmp_path: Path, photograph: Pho
         ("web.webm", Recipe("libvpx", options={"crf": "10", "b": "2M"})),
         ("disc.mpg", Recipe("mpeg2video", rate=25, sound=[("mp2", "eng")])),
         ("odd.avi", Recipe("mjpeg", "yuvj444p")),
+        ("edit.mov", Recipe("prores_ks", "yuv422p10le", options={"profile": "lt"})),
+        ("frames.mkv", Recipe("ffv1", fields=1)),
         ("late.avi", Recipe(options={"bf": "0"}, sound=[("pcm_s16le", "eng")])),
     ],
 )  # fmt: skip
@@ -276,8 +278,9 @@ def test_kinds_of_films(name: str, recipe: Recipe, tmp_path: Path, photograph: P
     start = before.times[0] - after.times[0]  # an MPEG stream begins where its writer likes
     assert [time + start for time in after.times] == before.times
     assert after.packets == before.packets
-    for fact in ("codec", "pixels", "size", "chapters", "rotation"):
+    for fact in ("codec", "pixels", "size", "chapters", "rotation", "fields"):
         assert after.facts[fact] == before.facts[fact], fact
+    assert after.facts["codec"] != "prores" or after.facts["profile"] == before.facts["profile"]
     assert (after.facts["aspect"] or 1) == (before.facts["aspect"] or 1)
     assert [kind for kind, *_ in after.facts["streams"]] == [kind for kind, *_ in before.facts["streams"]]
     told = before.facts["color"]

@@ -35,6 +35,8 @@ _LAMBDA = 118  # libav's units of one step of its quantiser scale (FF_QP2LAMBDA)
 _PLAIN = ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p", "bgr0", "bgra")
 _DEEP = ("yuv420p10le", "yuv422p10le", "yuv444p10le", "p010le")
 _INTERLACED = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}  # libav's field orders
+_FIELD_ORDERS = {"tff": 2, "bff": 3}
+_PROGRESSIVE = 1  # libav's field order; 0 is untold, and stays so
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ class Encoding:
             context.bit_rate = 0
         if not self.reorders:
             context.max_b_frames = 0
+        if header.profile in self.family.profiles:
+            options["profile"] = self.family.profiles[header.profile]
+        context.field_order = _FIELD_ORDERS.get(self.fields, min(header.fields, _PROGRESSIVE))
         if self.fields:
             context.flags |= int(Flags.interlaced_dct) | int(Flags.interlaced_me)
         context.options = options
