@@ -50,12 +50,12 @@ class Recipe:
 
 
 def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Recipe()) -> Path:
-    """Frames: (h, w) uint8 or uint16 gray."""
+    """Frames: (h, w) uint8 or uint16 gray, or (h, w, 3) uint8 sRGB."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unit = Fraction(1, 90_000) if recipe.times else Fraction(1, recipe.rate)
     with av.open(str(path), "w", format=recipe.muxer) as output:
         stream: Any = output.add_stream(recipe.codec, rate=recipe.rate)
-        stream.height, stream.width = frames[0].shape
+        stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = recipe.pixels
         context = stream.codec_context
         context.time_base = unit
@@ -79,7 +79,8 @@ def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Reci
         for track in tracks:
             _tone(output, track, len(frames) / recipe.rate)
         for n, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(frame, "gray" if frame.dtype == np.uint8 else "gray16le")
+            kind = "rgb24" if frame.ndim == 3 else "gray" if frame.dtype == np.uint8 else "gray16le"
+            picture = av.VideoFrame.from_ndarray(frame, kind)
             shown = picture.reformat(format=recipe.pixels)
             shown.time_base, shown.pts = unit, recipe.times[n] if recipe.times else n
             output.mux(stream.encode(shown))

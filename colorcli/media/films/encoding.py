@@ -138,7 +138,7 @@ def choose_encoding(header: FilmHeader, target: Path, options: FilmOptions, *, i
             try:
                 encoding.open(header)
             except (av.FFmpegError, ValueError) as error:
-                tried.append(f"{encoder} {pixels}: {error}")
+                tried.append(f"{encoder} {pixels}: {getattr(error, 'strerror', None) or error}")
                 continue
             return encoding
     size = f"{header.width}x{header.height}"

@@ -60,6 +60,12 @@ def full_lightness(picture: VideoFrame, header: FilmHeader) -> pyvips.Image:
     return _of_rgb(told.reformat(format="gbrp16le" if deep else "rgb24", interpolation=_EXACT).to_ndarray())
 
 
+def colours_of(picture: VideoFrame, header: FilmHeader) -> FloatArray:
+    """sRGB of each pixel as stored, (height, width, 3), 0..1, in finer steps than those of 8 bits."""
+    values = _told(picture, header).reformat(format="gbrp16le", interpolation=_EXACT).to_ndarray()  # red comes first
+    return values.astype(np.float32) / np.float32(65535)
+
+
 def is_gray(picture: VideoFrame) -> bool:
     """Whether the frame has no colour of its own."""
     if picture.format.name.startswith(("gray", "mono", "ya8", "ya16")):
