@@ -126,6 +126,21 @@ class Colored:
 
 
 @dataclass(frozen=True, slots=True)
+class Flicker:
+    """How much colour changes by itself, at the network's size and within shots; lower is steadier.
+
+    None: no two frames to compare. What ends with `_own` is of the frames' own predictions, before they were steadied;
+    None also where they were not.
+    """
+
+    warp: float | None  # chroma warp error (`metrics/temporal.py`): mean change along the motion, units of CIE ab
+    warp_own: float | None
+    consistency: float | None  # CDC (`metrics/distribution.py`) of the 8-bit picture
+    consistency_own: float | None
+    consistency_gray: float | None  # of the film as it was, without colour
+
+
+@dataclass(frozen=True, slots=True)
 class ShotReport:
     """One shot of a film, and whose colours it has."""
 
@@ -133,6 +148,8 @@ class ShotReport:
     frames: int
     start: float  # s, from the film's beginning
     seconds: float
+    chroma: float  # mean CIE chroma of its colours
+    flicker: Flicker
     reference: str | None = None  # name; None: the method needs none
 
 
@@ -145,7 +162,9 @@ class FilmReport:
     codec: str
     rate: float  # frames that were coloured in a second
     found: int  # shots that an earlier run had finished
+    flicker: Flicker  # the mean of the shots', each counted by its frames
     shots: tuple[ShotReport, ...]
+    sheet: str | None = None  # path of a picture of one frame a shot, before and after; None: nobody asked for it
 
 
 @dataclass(frozen=True, slots=True)

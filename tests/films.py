@@ -44,17 +44,18 @@ class Recipe:
     aspect: Fraction | None = None
     color: tuple[int, int, int, int] | None = None  # libav's space, range, primaries, transfer
     interlaced: bool = False
+    fields: int = 0  # libav's field order that the header says
     options: dict[str, str] = field(default_factory=dict)
     muxer: str | None = None  # None: what the name says
 
 
 def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Recipe()) -> Path:
-    """Frames: (h, w) uint8 or uint16 gray."""
+    """Frames: (h, w) uint8 or uint16 gray, or (h, w, 3) uint8 sRGB."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unit = Fraction(1, 90_000) if recipe.times else Fraction(1, recipe.rate)
     with av.open(str(path), "w", format=recipe.muxer) as output:
         stream: Any = output.add_stream(recipe.codec, rate=recipe.rate)
-        stream.height, stream.width = frames[0].shape
+        stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = recipe.pixels
         context = stream.codec_context
         context.time_base = unit
@@ -64,6 +65,7 @@ def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Reci
             context.colorspace, context.color_range, context.color_primaries, context.color_trc = recipe.color
         if recipe.interlaced:
             context.flags |= int(av.codec.context.Flags.interlaced_dct)
+        context.field_order = recipe.fields
         stream.options = dict(recipe.options)
         if recipe.rotation:
             stream.set_display_rotation(recipe.rotation)
@@ -77,7 +79,8 @@ def write_film(path: Path, frames: Sequence[NDArray[Any]], recipe: Recipe = Reci
         for track in tracks:
             _tone(output, track, len(frames) / recipe.rate)
         for n, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(frame, "gray" if frame.dtype == np.uint8 else "gray16le")
+            kind = "rgb24" if frame.ndim == 3 else "gray" if frame.dtype == np.uint8 else "gray16le"
+            picture = av.VideoFrame.from_ndarray(frame, kind)
             shown = picture.reformat(format=recipe.pixels)
             shown.time_base, shown.pts = unit, recipe.times[n] if recipe.times else n
             output.mux(stream.encode(shown))
@@ -136,6 +139,8 @@ def held(path: Path) -> Held:
         facts: dict[str, Any] = {
             "codec": context.codec.canonical_name,
             "pixels": context.pix_fmt,
+            "profile": stream.profile,
+            "fields": int(context.field_order),
             "size": (context.width, context.height),
             "aspect": stream.sample_aspect_ratio,
             "color": (context.colorspace, context.color_range, context.color_primaries, context.color_trc),

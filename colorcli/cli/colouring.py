@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from colorcli.cli.console import FAILED_FILES, Progress, printable, say
+from colorcli.cli.film_lines import film_line, shot_lines
 from colorcli.cli.options import EXTENSIONS
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from colorcli.items import FilmOptions, Finished
+    from colorcli.items import FilmOptions
     from colorcli.media.discover import Discovery
     from colorcli.run.local import Outcome
     from colorcli.run.preview import Planned
@@ -79,11 +80,11 @@ def colour(
         try:
             _tell_skipped(found, progress.line, verbosity >= 1, as_json)
             for failure in found.failures:
-                _tell(failure, progress, counts, as_json)
+                _tell(failure, progress, counts, verbosity, as_json)
             if todo:
                 with open_run(todo, out, request, progress.line) as run:
                     for outcome in run:
-                        _tell(outcome, progress, counts, as_json)
+                        _tell(outcome, progress, counts, verbosity, as_json)
                         if fail_fast and counts["failed"]:
                             run.stop()
         finally:
@@ -106,12 +107,15 @@ def _tell_skipped(found: Discovery, tell: Callable[[str], None], each: bool, as_
             typer.echo(json.dumps({"file": skipped.name, "state": "skipped", "reason": skipped.reason}))
 
 
-def _tell(outcome: Outcome, progress: Progress, counts: dict[str, int], as_json: bool) -> None:
+def _tell(outcome: Outcome, progress: Progress, counts: dict[str, int], verbosity: int, as_json: bool) -> None:
     entry, line = _entry(outcome)
     counts[entry["state"]] += 1
     progress.advance(line, always=entry["state"] == "failed")
     for note in entry.get("notes", ()):
         progress.line(f"{entry['file']}: note: {note}")
+    if verbosity >= 1:
+        for line in shot_lines(outcome):
+            progress.line(f"{entry['file']}: {line}")
     if as_json:
         typer.echo(json.dumps(entry))
 
@@ -156,23 +160,11 @@ def _entry(outcome: Planned | Outcome) -> tuple[dict[str, Any], str]:
     if isinstance(outcome, Finished):
         if outcome.film is not None:
             told = {"state": "done", "notes": outcome.notes, "film": asdict(outcome.film)}
-            return entry | told, _film_line(outcome)
+            return entry | told, film_line(outcome.job, outcome.film)
         return entry | {"state": "done", "notes": outcome.notes}, f"{outcome.job.name} -> {outcome.job.target}"
     if isinstance(outcome, Planned):
         return entry | {"state": "planned"}, f"{outcome.job.name} -> {outcome.job.target}"
     return entry | {"state": "unchanged"}, f"{outcome.job.name}: done before"
-
-
-def _film_line(outcome: Finished) -> str:
-    film = outcome.film
-    if film is None:
-        raise ValueError(f"{outcome.job.name} is no film")
-    count = len(film.shots)
-    shots = f"{count} shot{'s' if count > 1 else ''}" + (f", {film.found} of them done before" if film.found else "")
-    return (
-        f"{outcome.job.name} -> {outcome.job.target} ({film.frames} frames, {film.seconds:.1f} s, {shots}, "
-        f"{film.codec}, {film.rate:.1f} frames/s)"
-    )
 
 
 def _close(counts: dict[str, int], skipped: int, out: Path | None, as_json: bool, quiet: bool) -> None:

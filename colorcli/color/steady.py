@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from colorcli.color.flow import carry, motion
+from colorcli.color.flow import Motion, carry, motion
 
 _NEARBY = 1 / 16  # radius of the window for `nearby`, of the frame's side; passed twice
 _FEW = 0.1  # share of reliable pixels in the window at which they count half
@@ -48,6 +48,7 @@ class Steady:
 
     def reset(self) -> None:
         """Forget everything: a new shot begins."""
+        self.moved: Motion | None = None  # how the frame came from the one before; None: it is the shot's first
         self._lightness: Tensor | None = None
         self._chroma = torch.zeros(0)  # of the frame before, steadied, (2, h, w)
         self._count = torch.zeros(0)  # frames that it is the mean of, (1, h, w)
@@ -65,7 +66,7 @@ class Steady:
         if self._lightness is None:
             steadied, count = chroma.clone(), torch.ones_like(lightness)  # a clone: the caller may change its own
         else:
-            moved = motion(self._lightness, lightness)
+            self.moved = moved = motion(self._lightness, lightness)
             jump = float(lightness.mean() - self._lightness.mean()) / self.settings.exposure
             trust = math.exp(-(jump**2))  # a flash or a sudden fade: what was predicted in other light counts less
             carried, known = carry(self._chroma, moved.flow), carry(self._count, moved.flow)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import torch
 from torch import Tensor
 
@@ -44,3 +46,27 @@ def distribution_consistency(histograms: Tensor) -> float:
         raise ValueError(f"expected histograms (T, 3, bins) of two or more frames, got {tuple(histograms.shape)}")
     gaps = [gap for gap in GAPS if gap < len(histograms)]
     return sum(float(jensen_shannon(histograms[:-gap], histograms[gap:]).mean()) for gap in gaps) / len(gaps)
+
+
+class Consistency:
+    """`distribution_consistency` of a shot of any length, frame by frame: four histograms are kept."""
+
+    def __init__(self) -> None:
+        self._last: deque[Tensor] = deque(maxlen=max(GAPS))
+        self._sums, self._pairs = dict.fromkeys(GAPS, 0.0), dict.fromkeys(GAPS, 0)
+
+    def add(self, histogram: Tensor) -> None:
+        """The next frame's, (3, 256), as of `value_histograms`."""
+        gaps = [gap for gap in GAPS if gap <= len(self._last)]
+        if gaps:
+            before = torch.stack([self._last[-gap] for gap in gaps])  # (gaps, 3, 256)
+            for gap, apart in zip(gaps, jensen_shannon(before, histogram).mean(1).tolist(), strict=True):
+                self._sums[gap] += apart
+                self._pairs[gap] += 1
+        self._last.append(histogram)
+
+    @property
+    def value(self) -> float | None:
+        """Of the frames so far; None of fewer than two."""
+        means = [self._sums[gap] / pairs for gap, pairs in self._pairs.items() if pairs]
+        return sum(means) / len(means) if means else None

@@ -12,13 +12,13 @@ from pathlib import Path
 import av
 
 from colorcli.errors import ColorizeError, PhotoError
-from colorcli.items import Failure, FilmReport, Finished, Job, Photo, ShotReport
+from colorcli.items import Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
 from colorcli.media.films.assembly import assemble
 from colorcli.media.films.encoding import Encoding, choose_encoding, film_extension
 from colorcli.media.films.header import FilmHeader
 from colorcli.media.films.pixels import network_shape
-from colorcli.media.films.reading import MISSING, frames_of, header_of
+from colorcli.media.films.reading import frames_of, header_of
 from colorcli.media.films.scan import Scan, Shot, scan, scan_from
 from colorcli.media.films.segments import SegmentWriter
 from colorcli.media.films.sheet import write_sheet
@@ -27,18 +27,17 @@ from colorcli.media.results import ResultOptions
 from colorcli.media.unwritable import unwritable
 from colorcli.methods.spec import Predict
 from colorcli.run.engine import Engine
+from colorcli.run.figures import figures_path, film_notes, film_report, read_figures, write_figures
 from colorcli.run.frames import Colouring, Frames, Made, Numbered
 from colorcli.run.ledger import Ledger, Mark
-from colorcli.stages.encode import nearly_gray
 from colorcli.stages.film import Steadying, see, side_by_side
+from colorcli.stages.flicker import ShotFigures, Tally
 from colorcli.stages.refer import References
 
 Say = Callable[[str], None]
 
 _TOLD = 30.0  # s between two lines of how far a film is
 _SHEET_WIDTH = 480  # pixels of a picture in the sheet of shots
-_DAMAGE_NAMED = 5  # damaged frames that a note names
-_CUT_SHORT = 0.95  # of the length that a file says: a film that ends before that was cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class FilmRun:
     _header: FilmHeader = field(init=False)
     _scan: Scan = field(init=False)
     _encoding: Encoding = field(init=False)
-    _strengths: list[float] = field(default_factory=list)
+    _figures: dict[int, ShotFigures] = field(default_factory=dict)  # of each shot
 
     def coloured(self) -> Finished:
         """Colour it. Errors: PhotoError, ColorizeError; the finished shots stay for the next run."""
@@ -89,16 +88,27 @@ class FilmRun:
         stays = bool(self._scan.interlaced) and not film.deinterlace
         self._encoding = choose_encoding(self._header, job.target, film, interlaced=stays)
         files = [folder / f"shot-{number:05d}" for number in range(len(self._scan.shots))]
-        todo = [n for n, file in enumerate(files) if not self.ledger.has_stage(file, self.mark)]
+        todo = [n for n, file in enumerate(files) if not self._is_done(n, file)]
         self._check_space(folder, todo)
         likes = self._likes()
         started = time.monotonic()
         frames = sum(len(self._scan.shots[n]) for n in todo)
         self._colour(files, todo, likes)
         rate = frames / max(time.monotonic() - started, 1e-6)
-        self._note_picture(film.deinterlace)
-        self._finish(files)
-        report = self._report(likes, rate, len(files) - len(todo))
+        figures = [self._figures[n] for n in range(len(files))]
+        saturation = self.means.options.saturation
+        self.notes += film_notes(job, self._header, self._scan, figures, likes, saturation)
+        sheet = self._finish(files)
+        report = film_report(
+            self._header,
+            self._scan,
+            figures,
+            likes,
+            codec=self._encoding.family.name,
+            rate=rate,
+            found=len(files) - len(todo),
+            sheet=sheet,
+        )
         return Finished(job, tuple(self.notes), report)
 
     # before colouring
@@ -119,6 +129,14 @@ class FilmRun:
             part.write_text(found.as_json())
         self.ledger.note_stage(file, self.mark)
         return found
+
+    def _is_done(self, n: int, file: Path) -> bool:
+        """Whether an earlier run finished the shot; its figures are read."""
+        if not self.ledger.has_stage(file, self.mark):
+            return False
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            self._figures[n] = read_figures(figures_path(file))
+        return n in self._figures
 
     def _check_space(self, folder: Path, todo: Sequence[int]) -> None:
         """PhotoError where the disk is too small for the shots and the film: about, by codec and size."""
@@ -186,7 +204,7 @@ class FilmRun:
         with closing(coloured):
             for done, n in enumerate(todo):
                 shot = self._scan.shots[n]
-                self._encode(coloured, shot, files[n])
+                self._figures[n] = self._encode(coloured, shot, files[n])
                 if time.monotonic() - told > _TOLD:
                     told = time.monotonic()
                     means.say(
@@ -207,10 +225,11 @@ class FilmRun:
             if shot.first <= number:
                 yield Numbered(number, frame, number == shot.first, number == shot.end - 1, like)
 
-    def _encode(self, coloured: Iterator[Made], shot: Shot, file: Path) -> None:
+    def _encode(self, coloured: Iterator[Made], shot: Shot, file: Path) -> ShotFigures:
         sheet = [file.with_suffix(".jpg")] if self.means.options.compare else []
+        tally = Tally()
         try:
-            with whole_files(file, *sheet) as (part, *picture):
+            with whole_files(file, figures_path(file), *sheet) as (part, told, *picture):
                 context = self._encoding.open(self._header)
                 with part.open("wb") as stream:
                     writer = SegmentWriter(stream, context)
@@ -219,11 +238,15 @@ class FilmRun:
                             pair = side_by_side(made.frame.picture, made.picture, self._header, _SHEET_WIDTH)
                             picture[0].write_bytes(pair)
                         writer.add(made.picture, made.number)
+                        if made.measured is not None:
+                            tally.add(made.measured)
                     writer.finish()
+                write_figures(told, tally.figures())
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise unwritable("a shot", file, reason) from error
         self.ledger.note_stage(file, self.mark)
+        return tally.figures()
 
     def _of(self, shot: Shot, coloured: Iterator[Made]) -> Iterator[Made]:
         """A shot's frames. Errors: PhotoError where they are not those of the scan."""
@@ -231,63 +254,28 @@ class FilmRun:
             made = next(coloured, None)
             if made is None or made.number != number:
                 raise PhotoError(f"frame {number} could not be read a second time; is the file still whole?")
-            self._strengths.append(made.strength)
             yield made
 
     # after colouring
 
-    def _finish(self, files: Sequence[Path]) -> None:
+    def _finish(self, files: Sequence[Path]) -> Path | None:
+        """Put all together. Returns the place of the sheet of shots, if there is one."""
         job, options = self.job, self.means.options
         provenance = None if options.provenance is None else options.provenance.after(job.reference)
         told = None if provenance is None else provenance.sentence
+        sheet = comparison_path(job.target) if options.compare and job.together is None else None
         before = self.ledger.begin(job, self.mark)
         try:
             quality = options.quality
             self.notes += assemble(
                 self._header, self._scan, self._encoding, files, job.target, synthetic=told, quality=quality
             )
-            if options.compare and job.together is None:
-                write_sheet(comparison_path(job.target), [file.with_suffix(".jpg") for file in files], provenance)
+            if sheet is not None:
+                write_sheet(sheet, [file.with_suffix(".jpg") for file in files], provenance)
         except BaseException:
             with suppress(ColorizeError):
                 self.ledger.abandon(before)
             raise
         self.ledger.finish(job)
         self.ledger.drop_stages(job)
-
-    def _note_picture(self, deinterlace: bool) -> None:
-        header, scan = self._header, self._scan
-        if scan.interlaced:
-            what = "deinterlaced (bwdif)" if deinterlace else "coloured as they are"
-            self.notes.append(f"{scan.interlaced} of {len(scan)} frames are interlaced and were {what}")
-        for kind, told in ((MISSING, "cannot be decoded, the one before is shown again"), ("damaged", "are damaged")):
-            frames = [number for number, found in scan.damage.items() if found == kind]
-            if frames:
-                named = ", ".join(map(str, frames[:_DAMAGE_NAMED])) + (", ..." if len(frames) > _DAMAGE_NAMED else "")
-                self.notes.append(f"{len(frames)} frame(s) {told} and the last colour is kept: number {named}, from 0")
-        seconds = self._seconds
-        if header.seconds and seconds < _CUT_SHORT * header.seconds and len(scan) < (header.frames or len(scan) + 1):
-            self.notes.append(f"the file is cut short: it says {header.seconds:.1f} s and holds {seconds:.1f} s")
-        if self._strengths:
-            mean = sum(self._strengths) / len(self._strengths)
-            self.notes += nearly_gray(mean, self.means.options.saturation)
-
-    @property
-    def _seconds(self) -> float:
-        times = self._scan.times
-        return float((times[-1] - times[0]) * self._header.unit + 1 / self._header.rate)
-
-    def _report(self, likes: Sequence[Photo], rate: float, found: int) -> FilmReport:
-        times, unit = self._scan.times, self._header.unit
-        ends = [*times, times[-1] + round(1 / (self._header.rate * unit))]
-        shots = []
-        for shot, like in zip(self._scan.shots, likes, strict=True):
-            reference = None if like.job.reference is None else like.job.reference.name
-            start = float((times[shot.first] - times[0]) * unit)
-            length = float((ends[shot.end] - times[shot.first]) * unit)
-            shots.append(ShotReport(shot.first, len(shot), start, length, reference))
-        for n, told in enumerate(shots, 1):
-            if told.reference is not None and self.job.reference is None:
-                self.notes.append(f"shot {n} has the colours of {told.reference}")
-        codec = self._encoding.family.name
-        return FilmReport(len(times), self._seconds, codec, round(rate, 2), found, tuple(shots))
+        return sheet

@@ -8,10 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pyvips
-import torch
 from av.video.frame import VideoFrame
-from torch import Tensor
 
+from colorcli.color.flow import Motion
 from colorcli.devices import use_threads
 from colorcli.errors import PhotoError, Stopped
 from colorcli.items import Colored, Failure, Photo
@@ -22,6 +21,7 @@ from colorcli.run.channel import Channel
 from colorcli.run.engine import Engine
 from colorcli.stages.batch import make_batch
 from colorcli.stages.film import Steadying, colour_frame, see
+from colorcli.stages.flicker import Measured, Small, measure
 from colorcli.stages.infer import infer
 
 Say = Callable[[str], None]
@@ -45,7 +45,7 @@ class Made:
     number: int
     picture: VideoFrame
     frame: Frame  # what it was made of
-    strength: float  # mean CIE chroma
+    measured: Measured | None  # what it adds to its shot's figures; None: a damaged one, with the colour before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +149,26 @@ class Frames:
         self._batch = min(self._batch, frames)
 
     def _steady(self) -> None:
-        last: Tensor | None = None  # the chroma of the frame before, in the same shot
+        steadying = self._given.steadying
+        last: Small | None = None  # the frame before, in the same shot
         for numbered, coming in self._predicted:
             for one, colored in zip(numbered, coming.result(), strict=True):
                 if one.begins:
-                    self._given.steadying.reset()
+                    steadying.reset()
                     last = None
-                lightness = colored.photo.lightness
-                if last is None or not one.frame.damage:
-                    last = self._given.steadying.step(lightness, colored.chroma.float())
-                self._painted.put(self._painters.submit(self._paint, one, lightness, last))
+                lightness, own = colored.photo.lightness, colored.chroma.float()
+                if last is not None and one.frame.damage:
+                    last = replace(last, lightness=lightness)
+                    self._painted.put(self._painters.submit(self._paint, one, last))
+                    continue
+                before, last = last, Small(lightness, own, steadying.step(lightness, own))
+                self._painted.put(self._painters.submit(self._paint, one, last, (before, steadying.moved)))
 
-    def _paint(self, one: Numbered, lightness: Tensor, chroma: Tensor) -> Made:
+    def _paint(self, one: Numbered, small: Small, came: tuple[Small | None, Motion | None] | None = None) -> Made:
+        """came: the frame before and the motion from there; None for a damaged frame, which is not measured."""
         given = self._given
-        picture = colour_frame(one.frame.picture, given.header, lightness, chroma, given.saturation, given.pixels)
-        return Made(one.number, picture, one.frame, float(torch.linalg.vector_norm(chroma, dim=0).mean()))
+        picture = colour_frame(
+            one.frame.picture, given.header, small.lightness, small.chroma, given.saturation, given.pixels
+        )
+        measured = None if came is None else measure(came[0], small, came[1], given.saturation)
+        return Made(one.number, picture, one.frame, measured)

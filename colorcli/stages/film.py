@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from torch import Tensor
 
 from colorcli.color.chroma import guide
+from colorcli.color.flow import Motion, motion
 from colorcli.items import Job, Photo, PhotoHeader
 from colorcli.media.films.header import FilmHeader
 from colorcli.media.films.pixels import as_picture, full_lightness, small_lightness, upright_to_stored
@@ -20,6 +21,8 @@ from colorcli.stages.encode import gamut
 
 class Steadying(Protocol):
     """Keeps colour still within a shot, frame by frame."""
+
+    moved: Motion | None  # how the last step's frame came from the one before; None: it was its shot's first
 
     def reset(self) -> None:
         """A new shot begins."""
@@ -31,12 +34,18 @@ class Steadying(Protocol):
 class Unsteadied:
     """Each frame's own chroma (`--no-temporal`)."""
 
+    def __init__(self) -> None:
+        self.reset()
+
     def reset(self) -> None:
-        """There is nothing to forget."""
+        """A new shot begins."""
+        self.moved: Motion | None = None
+        self._lightness: Tensor | None = None
 
     def step(self, lightness: Tensor, chroma: Tensor) -> Tensor:
-        """The chroma as it is."""
-        del lightness
+        """The chroma as it is. The motion is found all the same, to say how much it flickers."""
+        self.moved = None if self._lightness is None else motion(self._lightness, lightness)
+        self._lightness = lightness
         return chroma
 
 

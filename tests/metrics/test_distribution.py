@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from colorcli.metrics.distribution import distribution_consistency, jensen_shannon, value_histograms
+from colorcli.metrics.distribution import Consistency, distribution_consistency, jensen_shannon, value_histograms
 
 
 def _film(frames: int) -> torch.Tensor:
@@ -46,6 +46,18 @@ def test_consistency_is_the_formula_written_out() -> None:
         gaps.append(total / (3 * len(pairs)))
     found = distribution_consistency(torch.from_numpy(histograms))
     assert found == pytest.approx(sum(gaps) / 3, rel=1e-12)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 9])
+def test_frame_by_frame_it_is_the_same(frames: int) -> None:
+    """Oracle: all histograms at once; 1e-12: sums in another order. One frame has none."""
+    histograms, shot = value_histograms(_film(frames)), Consistency()
+    for histogram in histograms:
+        shot.add(histogram)
+    if frames == 1:
+        assert shot.value is None
+    else:
+        assert shot.value == pytest.approx(distribution_consistency(histograms), rel=1e-12)
 
 
 def test_a_still_picture_is_steady_and_two_frames_have_one_gap() -> None:

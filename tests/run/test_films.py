@@ -61,8 +61,9 @@ def test_a_film_keeps_what_it_has(film: Path, tmp_path: Path, auto: Call) -> Non
     assert after.facts["tags"]["comment"].startswith("from the attic; Its colour is synthetic: colorize")
     spread = np.mean([frame.astype(int).max(axis=2) - frame.min(axis=2) for frame in after.frames])
     assert spread > 10 and np.mean([np.ptp(frame.astype(int), axis=2) for frame in before.frames]) < 3
-    told = json.loads(answer.out.splitlines()[0])["film"]
+    told = _report(answer)
     assert [(shot["first"], shot["frames"]) for shot in told["shots"]] == [(0, 8), (8, 8)]
+    assert told["sheet"] == str(tmp_path / "out" / "film.mp4.compare.jpg")
     sheet = Image.open(tmp_path / "out" / "film.mp4.compare.jpg")
     assert sheet.size == (4 * 480 + 8, 360)  # two pairs of 4:3 pictures, 480 wide, and 8 between
     assert not (tmp_path / "out" / ".colorize" / "films").exists()
@@ -122,30 +123,44 @@ def test_done_films_are_left_and_a_changed_option_redoes_films_alone(
     assert "1 coloured, 1 done before" in auto(film.parent, "--crf", "30", out=out).out
 
 
+def _report(answer: Any) -> dict[str, Any]:
+    """What `--json` tells of the first film."""
+    assert answer.code == 0, answer.err
+    told: dict[str, Any] = json.loads(answer.out.splitlines()[0])["film"]
+    return told
+
+
 class _Killed(BaseException):
     """The process ends here."""
 
 
 def test_a_killed_film_goes_on_by_shot(film: Path, tmp_path: Path, auto: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: the film of an unbroken run, byte for byte: the killed one's first shot is not coloured a second time."""
+    """Oracle: the film and the figures of an unbroken run, byte for byte: the killed one's first shot is not coloured a
+    second time."""
     from colorcli.run import film as module
 
-    assert auto(film, out=tmp_path / "whole").code == 0
+    whole = _report(auto(film, "--json", out=tmp_path / "whole"))
     encode = module.FilmRun._encode
 
-    def kill(self: Any, coloured: Any, shot: Shot, file: Path) -> None:
+    def kill(self: Any, coloured: Any, shot: Shot, file: Path) -> Any:
         if shot.first:
             raise _Killed
-        encode(self, coloured, shot, file)
+        return encode(self, coloured, shot, file)
 
     monkeypatch.setattr(module.FilmRun, "_encode", kill)
     with pytest.raises(_Killed):
         auto(film, out=tmp_path / "out")
     monkeypatch.undo()
     kept = list((tmp_path / "out" / ".colorize" / "films").rglob("shot-*"))
-    assert [path.name for path in kept] == ["shot-00000"] and not (tmp_path / "out" / "film.mp4").exists()
-    answer = auto(film, out=tmp_path / "out")
+    assert (
+        sorted(path.name for path in kept) == ["shot-00000", "shot-00000.json"]
+        and not (tmp_path / "out" / "film.mp4").exists()
+    )
+    answer = auto(film, "--json", out=tmp_path / "out")
     assert answer.code == 0 and "2 shots, 1 of them done before" in answer.err
+    resumed = _report(answer)
+    assert (whole["found"], resumed["found"]) == (0, 1) and whole["shots"][0]["flicker"]["warp"] > 0
+    assert {**resumed, "found": 0, "rate": 0, "sheet": None} == {**whole, "rate": 0, "sheet": None}
     assert (tmp_path / "out" / "film.mp4").read_bytes() == (tmp_path / "whole" / "film.mp4").read_bytes()
     assert not (tmp_path / "out" / ".colorize" / "films").exists()
 
@@ -205,6 +220,27 @@ def test_without_temporal_each_frame_is_its_own(tmp_path: Path, photograph: Phot
     assert np.abs(own - alone).max() <= 2 < np.abs(steady - alone).max()
 
 
+def test_a_film_says_how_much_it_flickers(tmp_path: Path, photograph: Photograph, auto: Call) -> None:
+    """Oracle: closed form: a still film does not flicker, whatever its colours. Steadied, a pan changes less along its
+    motion than its frames' own predictions; without steadying these are the film, and its figures the same."""
+    still = write_film(tmp_path / "still.mkv", pan(photograph, "astronaut", 1) * 6, Recipe("ffv1", "gray"))
+    flicker = _report(auto(still, "--json", out=tmp_path / "still"))["flicker"]
+    assert max(flicker.values()) < 1e-6  # float32: carrying along no motion interpolates all the same
+    moving = write_film(tmp_path / "pan.mkv", pan(photograph, "astronaut", 10, step=4), Recipe("ffv1", "gray"))
+    answer = auto(moving, "--json", "-v", out=tmp_path / "steady")
+    steady = _report(answer)["flicker"]
+    own = _report(auto(moving, "--json", "--no-temporal", out=tmp_path / "own"))["flicker"]
+    assert steady["warp"] < 0.8 * steady["warp_own"]
+    assert own == {
+        "warp": steady["warp_own"],
+        "warp_own": None,
+        "consistency": steady["consistency_own"],
+        "consistency_own": None,
+        "consistency_gray": steady["consistency_gray"],
+    }
+    assert f"shot 1 at 0.000 s, frames 0..9: chroma warp error {steady['warp']:.3f} ab" in answer.err
+
+
 @pytest.mark.parametrize("kind", [".gif", ".webp"])
 def test_an_animation_is_a_short_film(kind: str, tmp_path: Path, photograph: Photograph, auto: Call) -> None:
     """Oracle: Pillow's count of pages and their durations, before and after; the pages are in colour."""
@@ -241,6 +277,8 @@ def test_an_animation_is_a_short_film(kind: str, tmp_path: Path, photograph: Pho
         ("web.webm", Recipe("libvpx", options={"crf": "10", "b": "2M"})),
         ("disc.mpg", Recipe("mpeg2video", rate=25, sound=[("mp2", "eng")])),
         ("odd.avi", Recipe("mjpeg", "yuvj444p")),
+        ("edit.mov", Recipe("prores_ks", "yuv422p10le", options={"profile": "lt"})),
+        ("frames.mkv", Recipe("ffv1", fields=1)),
         ("late.avi", Recipe(options={"bf": "0"}, sound=[("pcm_s16le", "eng")])),
     ],
 )  # fmt: skip
@@ -255,8 +293,9 @@ def test_kinds_of_films(name: str, recipe: Recipe, tmp_path: Path, photograph: P
     start = before.times[0] - after.times[0]  # an MPEG stream begins where its writer likes
     assert [time + start for time in after.times] == before.times
     assert after.packets == before.packets
-    for fact in ("codec", "pixels", "size", "chapters", "rotation"):
+    for fact in ("codec", "pixels", "size", "chapters", "rotation", "fields"):
         assert after.facts[fact] == before.facts[fact], fact
+    assert after.facts["codec"] != "prores" or after.facts["profile"] == before.facts["profile"]
     assert (after.facts["aspect"] or 1) == (before.facts["aspect"] or 1)
     assert [kind for kind, *_ in after.facts["streams"]] == [kind for kind, *_ in before.facts["streams"]]
     told = before.facts["color"]

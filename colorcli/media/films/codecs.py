@@ -13,6 +13,7 @@ from colorcli.errors import UsageError
 from colorcli.media.films.program import find_program, program_encoders
 
 _CRF, _QSCALE = "crf", "qscale"
+_PRORES = {"Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "4444": "4444", "XQ": "4444xq"}
 MPEG_RATES = tuple(  # frames/s that MPEG-1 and MPEG-2 can say (ISO 13818-2, table 6-4)
     (number, denominator)
     for number, denominator in (
@@ -32,6 +33,7 @@ class Family:
     options: Mapping[str, str] = field(default_factory=dict)
     bit_rate: int = 0  # bits/s, the most; 0: no limit
     bits_per_pixel: float = 0.3  # about, for the check of free disk space
+    profiles: Mapping[str, str] = field(default_factory=dict)  # of a film -> what the encoders' option calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ FAMILIES: Mapping[str, Family] = {
         Family("mpeg2video", ("mpeg2video",), _QSCALE, 2.0, bits_per_pixel=0.8),
         Family("mpeg1video", ("mpeg1video",), _QSCALE, 2.0, bits_per_pixel=0.8),
         Family("mjpeg", ("mjpeg",), _QSCALE, 2.0, bits_per_pixel=1.6),
-        Family("prores", ("prores_ks", "prores"), bits_per_pixel=4.0),
+        Family("prores", ("prores_ks", "prores"), bits_per_pixel=4.0, profiles=_PRORES),
         Family("ffv1", ("ffv1",), options={"level": "3", "slicecrc": "1"}, bits_per_pixel=8.0),
         Family("huffyuv", ("huffyuv",), bits_per_pixel=10.0),
         Family("utvideo", ("utvideo",), bits_per_pixel=10.0),

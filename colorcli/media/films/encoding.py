@@ -40,6 +40,8 @@ _LAMBDA = 118  # libav's units of one step of its quantiser scale (FF_QP2LAMBDA)
 _PLAIN = ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p", "bgr0", "bgra")
 _DEEP = ("yuv420p10le", "yuv422p10le", "yuv444p10le", "p010le")
 _INTERLACED = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}  # libav's field orders
+_FIELD_ORDERS = {"tff": 2, "bff": 3}
+_PROGRESSIVE = 1  # libav's field order; 0 is untold, and stays so
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +69,23 @@ class Encoding:
         context.sample_aspect_ratio = header.aspect
         context.colorspace, context.color_range = header.matrix, 2 if header.full_range else 1
         context.color_trc, context.color_primaries = header.transfer, header.primaries
-        options = dict(self.family.options)
         if self.family.scale == _QSCALE and self.quality is not None:
             context.qscale, context.global_quality = True, round(self.quality * _LAMBDA)
-        elif self.family.scale and self.quality is not None:
-            options[self.family.scale] = f"{self.quality:g}"
         if self.family.bit_rate:
             context.bit_rate = self.family.bit_rate
         elif self.family.scale:
             context.bit_rate = 0
         if not self.reorders:
             context.max_b_frames = 0
+        context.field_order = _FIELD_ORDERS.get(self.fields, min(header.fields, _PROGRESSIVE))
         if self.fields:
             context.flags |= int(Flags.interlaced_dct) | int(Flags.interlaced_me)
-        context.options = options
+        context.options = self._options(header)
 
     def open(self, header: FilmHeader) -> VideoCodecContext | ProgramEncoder:
         """An open encoder. Errors: libav's, PhotoError of the program's."""
         if not in_libav(self.encoder):
-            return ProgramEncoder(self.encoder, self._picture(header), self._told())
+            return ProgramEncoder(self.encoder, self._picture(header), self._told(header))
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells its settings on stderr otherwise
         context = av.CodecContext.create(self.encoder, "w")
         assert isinstance(context, VideoCodecContext)
@@ -100,7 +100,7 @@ class Encoding:
         if in_libav(self.encoder):
             self.open(header)
         else:
-            with encoded_stream(self.encoder, self._picture(header), self._told()):
+            with encoded_stream(self.encoder, self._picture(header), self._told(header)):
                 pass
 
     def add_to(self, output: OutputContainer, header: FilmHeader) -> VideoStream:
@@ -110,18 +110,28 @@ class Encoding:
             assert isinstance(stream, VideoStream)
             self.apply(stream.codec_context, header)
             return stream
-        with encoded_stream(self.encoder, self._picture(header), self._told()) as template:
+        with encoded_stream(self.encoder, self._picture(header), self._told(header)) as template:
             return output.add_stream_from_template(template, opaque=True)
 
     def _picture(self, header: FilmHeader) -> Picture:
         color = (header.matrix, 2 if header.full_range else 1, header.primaries, header.transfer)
         return Picture(header.width, header.height, self.pixels, self.rate, header.aspect, color)
 
-    def _told(self) -> dict[str, str]:
-        """What `apply` says, as the program's options."""
+    def _options(self, header: FilmHeader) -> dict[str, str]:
         options = dict(self.family.options)
-        if self.family.scale and self.quality is not None:
-            options["q:v" if self.family.scale == _QSCALE else self.family.scale] = f"{self.quality:g}"
+        if self.family.scale not in ("", _QSCALE) and self.quality is not None:
+            options[self.family.scale] = f"{self.quality:g}"
+        if header.profile in self.family.profiles:
+            options["profile"] = self.family.profiles[header.profile]
+        return options
+
+    def _told(self, header: FilmHeader) -> dict[str, str]:
+        """What `apply` says, as the program's options."""
+        options = self._options(header)
+        if self.family.scale == _QSCALE and self.quality is not None:
+            options["q:v"] = f"{self.quality:g}"
+        if self.family.bit_rate:
+            options["b:v"] = str(self.family.bit_rate)
         if not self.reorders:
             options["bf"] = "0"
         if self.fields:
@@ -193,7 +203,7 @@ def choose_encoding(header: FilmHeader, target: Path, options: FilmOptions, *, i
             try:
                 encoding.try_out(header)
             except (av.FFmpegError, ValueError, PhotoError) as error:
-                tried.append(f"{encoder} {pixels}: {error}")
+                tried.append(f"{encoder} {pixels}: {getattr(error, 'strerror', None) or error}")
                 continue
             return encoding
     size = f"{header.width}x{header.height}"

@@ -51,6 +51,7 @@ class FilmHeader:
     transfer: int  # libav's number
     primaries: int
     animation: bool = False  # a GIF or WebP, read by libvips
+    profile: str = ""  # of the codec, as libav names it; "": untold
 
     @property
     def seen(self) -> tuple[int, int]:
@@ -88,6 +89,7 @@ def read_header(path: Path) -> FilmHeader:
             matrix=matrix,
             transfer=first.color_trc,
             primaries=first.color_primaries,
+            profile=stream.profile or "",
         )
 
 

@@ -56,7 +56,14 @@ def full_lightness(picture: VideoFrame, header: FilmHeader) -> pyvips.Image:
         kind = "gray16le" if deep else "gray"
         gray = told.reformat(format=kind, interpolation=_EXACT, dst_color_range=ColorRange.JPEG)
         return pyvips.Image.new_from_array(_of_gray(_luma(gray)))
-    return _of_rgb(told.reformat(format="rgb48le" if deep else "rgb24", interpolation=_EXACT).to_ndarray())
+    # swscale's own way from 4:2:0 of 10 bits to packed 16-bit RGB leaves green out of the first line
+    return _of_rgb(told.reformat(format="gbrp16le" if deep else "rgb24", interpolation=_EXACT).to_ndarray())
+
+
+def colours_of(picture: VideoFrame, header: FilmHeader) -> FloatArray:
+    """sRGB of each pixel as stored, (height, width, 3), 0..1, in finer steps than those of 8 bits."""
+    values = _told(picture, header).reformat(format="gbrp16le", interpolation=_EXACT).to_ndarray()  # red comes first
+    return values.astype(np.float32) / np.float32(65535)
 
 
 def is_gray(picture: VideoFrame) -> bool:

@@ -69,6 +69,17 @@ def test_lightness_is_that_of_the_colours(gray: bool, photograph: Photograph) ->
     assert np.quantile(np.abs(found - rgb2lab(rgb)[..., 0]), 0.99) < 0.6
 
 
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le", "yuv422p10le", "yuv444p10le"])
+def test_a_plain_colour_is_as_light_in_every_line(pixels: str) -> None:
+    """Oracle: scikit-image's L of the colour; 0.6: steps of YCbCr. Some of swscale's ways spoil the first line."""
+    from skimage.color import rgb2lab
+
+    rgb = np.full((48, 64, 3), (117, 102, 86), np.uint8)
+    header = replace(_HEADER, pixels=pixels, bits=10 if "10" in pixels else 8)
+    found = full_lightness(_frame(rgb, pixels), header).numpy()
+    assert np.abs(found - rgb2lab(rgb[:1, :1])[0, 0, 0]).max() < 0.6
+
+
 def test_a_turned_film_is_seen_upright(photograph: Photograph) -> None:
     """Oracle: the upright picture, seen at the same size; maps turned back are as they were."""
     upright = photograph("astronaut", 48, 64)
