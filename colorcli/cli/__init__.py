@@ -22,10 +22,10 @@ app.command("auto")(auto.auto)
 app.command("exemplar")(exemplar.exemplar)
 app.command("stylize")(stylize.stylize)
 app.command("train")(train.train)
-app.command("bench")(bench.bench)
 app.command("samples")(samples.samples)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
 
 
