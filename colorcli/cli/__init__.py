@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from colorcli.cli import auto, bench, doctor, exemplar, methods, samples, stylize, train, weights
+from colorcli.cli import auto, bench, compare, doctor, exemplar, methods, samples, stylize, train, weights
 
 app = typer.Typer(
     name="colorize",
@@ -22,6 +22,7 @@ app.command("auto")(auto.auto)
 app.command("exemplar")(exemplar.exemplar)
 app.command("stylize")(stylize.stylize)
 app.command("train")(train.train)
+app.command("compare")(compare.compare)
 app.command("samples")(samples.samples)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)

@@ -176,7 +176,7 @@ def test_the_command_says_what_it_measured_and_what_not(
     )
     assert "2 gray JPEGs" in lines[4] and "network at 64 px" in lines[4]
     assert lines[5].startswith("left out: ") and "32 px, batch 1: peak memory, no peak" in lines[5]
-    first = next(line for line in lines if line.split()[:2] == ["32", "1"])
+    first = next(line for line in lines if line.split()[:3] == ["smsanet", "32", "1"])
     assert first.endswith("?")
 
 
