@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from colorcli.devices import choose_device, choose_precision
 from colorcli.errors import UsageError, WeightsError
 from colorcli.loader import LoadedMethod, load_method
 from colorcli.methods.registry import METHODS, PARTS
+from colorcli.train.config import TrainConfig
 from colorcli.train.export import EXPORTED
 from colorcli.train.log import read_log
 
 _TOLD = ("method", "minutes")  # settings that have columns of their own
 _TABLES = ("network", "objective")  # settings that are tables of settings
+_DEFAULTS = {item.name: str(item.default) for item in fields(TrainConfig) if item.default is not MISSING}
 _START = ", from "  # before what a run started from, in its weights' `source`
 
 
@@ -84,9 +86,13 @@ def _table(text: str) -> dict[str, Any]:
 
 
 def differing(runs: Sequence[TrainedRun]) -> dict[str, dict[str, str]]:
-    """Run -> the settings that not all runs share, with its own values; one that a run has not is `default`."""
+    """Run -> the settings that not all runs share, with its own values.
+
+    A setting of training that is younger than a run did then what it does now by default; any other that a run has not
+    is `default`.
+    """
     keys = sorted({key for run in runs for key in run.settings})
-    values = {key: [run.settings.get(key, "default") for run in runs] for key in keys}
+    values = {key: [run.settings.get(key, _DEFAULTS.get(key, "default")) for run in runs] for key in keys}
     apart = [key for key in keys if len(set(values[key])) > 1]
     return {run.name: {key: values[key][place] for key in apart} for place, run in enumerate(runs)}
 

@@ -27,6 +27,8 @@ def _run(folder: Path, weights: Path, rate: str, objective: str, log: bool = Tru
         "source": f"colorize train smsanet: 640 crops, 3 minutes on 2 cores, from {folder.name}.safetensors",
         "config": {"method": "smsanet", "minutes": "3.0", "rate": rate, "seed": "0", "objective": objective},
     }
+    if log:
+        said["config"]["hold"] = "auto"  # a setting that the other run is older than
     network = build_network(METHODS["smsanet"], checkpoint, "tiny")
     write_checkpoint(folder / "weights.safetensors", network, said)
     if log:
@@ -45,7 +47,8 @@ def runs(tmp_path: Path, tiny_weights: Path, other_weights: Path) -> list[Path]:
 
 
 def test_what_differs_between_runs(runs: list[Path]) -> None:
-    """Oracle: by hand: what both share is left out, what one has not is `default`; minutes and images are the log's."""
+    """Oracle: by hand: what both share is left out, so is what one has not and the other has at its
+    default; another that one has not is `default`; minutes and images are the log's."""
     huber, salient = read_runs(runs, "cpu")
     assert differing([huber, salient]) == {
         "huber": {"from": "huber.safetensors", "objective.salience": "default", "rate": "0.0006"},

@@ -33,7 +33,8 @@ def shipped(
     return tmp_path
 
 
-def test_the_command_without_arguments(shipped: Path, colorize: Callable[..., Any]) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_the_command_without_arguments(colorize: Callable[..., Any]) -> None:
     """Oracle: the contract: exit 0, the header says what it is, a row for each method with weights, a line for each
     other one, in both tables."""
     answer = colorize("bench")
