@@ -21,6 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from colorcli import __version__
+from colorcli.bench import quality
 from colorcli.bench.figures import row_of
 from colorcli.bench.quality import measure, photographs
 from colorcli.checkpoints import store
@@ -437,3 +438,23 @@ def test_what_cannot_be_asked(
     monkeypatch.chdir(tmp_path)
     answer = colorize("bench", "quality", "--weights", tiny_weights, *arguments)
     assert answer.code == (1 if "--csv" in arguments else 2) and reason in answer.err and answer.out == ""
+
+
+def test_the_command_ends_with_1_where_a_method_failed(
+    folder: Path, colorize: Callable[..., Any], two_weights: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the contract: the others have their rows, photo and method are named in the table, in the JSON and on
+    stderr."""
+    real = quality.finite
+
+    def finite(chroma: Tensor, photo: str, method: str) -> Tensor:
+        return real(chroma * torch.nan if (photo, method) == ("chelsea.png", "smsanet") else chroma, photo, method)
+
+    monkeypatch.setattr(quality, "finite", finite)
+    arguments = ("bench", "quality", *two_weights, "--data", folder)
+    answer = colorize(*arguments, "--json")
+    told = json.loads(answer.out)
+    assert answer.code == 1 and "chelsea.png: smsanet gave non-finite colour" in answer.err
+    assert list(told["failed"]) == ["smsanet"] and [row["name"] for row in told["rows"]][2] == "color2embed"
+    (line,) = [line for line in colorize(*arguments).out.splitlines() if line.startswith("smsanet ")]
+    assert line.split()[1:4] == ["no", "row:", "chelsea.png:"]
