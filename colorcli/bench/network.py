@@ -20,6 +20,7 @@ BATCHES = (1, 2, 4, 8, 16)
 _WORTH = 3  # rounds, the warm-up among them, that must fit into timing.LONGEST for a batch to be tried
 
 Peak = Callable[[int, int], int]  # side, batch -> bytes
+Once = Callable[[], float]  # does it, and says how many seconds it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +75,32 @@ def speeds(method: LoadedMethod, side: int, peak: Peak, left_out: Callable[[str]
             left_out(f"{side} px: batches from {batch} on, of about {expected:.0f} s each")
             break
         try:
-            measured = _measured(method, side, batch)
+            row = measured(method, side, batch, repeated)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             left_out(f"{side} px: batches from {batch} on, memory does not suffice")
             break
-        if found and measured.rate <= found[-1].rate:
+        if found and row.rate <= found[-1].rate:
             break
-        found.append(measured)
-        if measured.seconds.rounds < LEAST:
-            left_out(f"{side} px, batch {batch}: rounds after the first {measured.seconds.rounds}")
+        found.append(row)
+        if row.seconds.rounds < LEAST:
+            left_out(f"{side} px, batch {batch}: rounds after the first {row.seconds.rounds}")
     chosen = found[:1] + found[1:][-1:]
     return list(_with_peaks(chosen, peak, left_out)) if method.device.type == "cpu" else chosen
 
 
-def _measured(method: LoadedMethod, side: int, batch: int) -> NetworkSpeed:
+def measured(method: LoadedMethod, side: int, batch: int, rounds: Callable[[Once], list[float]]) -> NetworkSpeed:
+    """One batch's line. rounds: what repeats the call, `repeated` for one; the first call is not among them."""
     device = method.device
     cuda = device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats(device)
     asked = Asked(method, side, batch)
     asked.once()  # the first call chooses kernels
-    rounds = repeated(asked.once)
+    times = rounds(asked.once)
     peak = torch.cuda.max_memory_allocated(device) if cuda else None
-    seconds = spread([seconds / batch for seconds in rounds])
+    seconds = spread([seconds / batch for seconds in times])
     return NetworkSpeed(side, batch, seconds, 1 / seconds.median, peak)
 
 

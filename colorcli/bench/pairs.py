@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from colorcli.color.lab import lab_to_rgb, rgb_to_lab
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Reference
 from colorcli.loader import LoadedMethod
+from colorcli.media.discover import find_photos
 from colorcli.media.photos import read_photo
-from colorcli.media.references import reference_at
+from colorcli.media.references import pair, reference_at
 from colorcli.metrics.histogram import ab_histogram, intersection
 from colorcli.metrics.rank import ranks
 from colorcli.stages.refer import read_reference
 
 SIDE = 256  # pixels: results and references are compared at about 256x256, in their own aspects
 _COLUMNS = ("target", "reference")
+_NAMED = 5  # files in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,48 @@ def read_pairs(file: Path, limit: int = 0) -> Pairs:
     references: dict[str, tuple[int, Reference]] = {}
     own: dict[tuple[int, int], None] = {}  # a set that keeps its order
     for target, reference in _rows(file, limit):
-        own[_placed(file.parent, target, targets), _placed(file.parent, reference, references)] = None
+        place = _placed(file.parent / target, target, targets)
+        own[place, _placed(file.parent / reference, reference, references)] = None
+    return _whole(str(file), targets, references, own)
+
+
+def _whole(
+    where: str,
+    targets: Mapping[str, tuple[int, Reference]],
+    references: Mapping[str, tuple[int, Reference]],
+    own: Mapping[tuple[int, int], None],
+) -> Pairs:
     if len(references) < 2:
-        raise UsageError(f"{file} names {len(references)} reference(s): nothing can be swapped; expected two or more")
+        raise UsageError(f"{where} names {len(references)} reference(s): nothing can be swapped; expected two or more")
     return Pairs(tuple(one for _, one in targets.values()), tuple(one for _, one in references.values()), tuple(own))
+
+
+def matched_pairs(targets: str, references: str, limit: int = 0) -> Pairs:
+    """The photos of one folder, each with the reference of its path, else of its stem, in another.
+
+    limit: photos at most; 0: all. Errors: UsageError for a folder without photos, for photos whose name fits no
+    reference or several and for what cannot be read, by name; for fewer than two different references.
+    """
+    for folder in (targets, references):
+        if not find_photos([folder], recursive=True)[0]:
+            raise UsageError(f"{folder} holds no photo")
+    pairing = pair([references], "name")
+    photos, failures = find_photos([targets], recursive=True)
+    wrong = [f"{failure.name}: {failure.reason}" for failure in failures]
+    found: dict[str, tuple[int, Reference]] = {}
+    given: dict[str, tuple[int, Reference]] = {}
+    own: dict[tuple[int, int], None] = {}
+    for photo in photos[: limit or None]:
+        try:
+            (reference,) = [version.reference for version in pairing.versions(photo.relative) if version.reference]
+        except PhotoError as error:
+            wrong.append(f"{photo.relative}: {error}")
+            continue
+        own[_placed(photo.source, str(photo.relative), found), _known(reference, given)] = None
+    if wrong:
+        more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise UsageError(f"not every photo of {targets} has its reference: {'; '.join(wrong[:_NAMED])}{more}")
+    return _whole(references, found, given, own)
 
 
 def _rows(file: Path, limit: int) -> list[tuple[str, str]]:
@@ -96,13 +137,17 @@ def _rows(file: Path, limit: int) -> list[tuple[str, str]]:
     return rows[: limit or None]
 
 
-def _placed(folder: Path, name: str, known: dict[str, tuple[int, Reference]]) -> int:
-    """The place of a file among those known; by its content, so that copies are one."""
+def _placed(path: Path, name: str, known: dict[str, tuple[int, Reference]]) -> int:
+    """The place of a file, called `name`, among those known."""
     try:
-        reference = reference_at(folder / name, name)
+        return _known(reference_at(path, name), known)
     except OSError as error:
-        raise UsageError(f"{folder / name} cannot be read: {error.strerror or error}") from error
-    return known.setdefault(reference.sha256, (len(known), reference))[0]
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _known(one: Reference, known: dict[str, tuple[int, Reference]]) -> int:
+    """By its content, so that copies are one."""
+    return known.setdefault(one.sha256, (len(known), one))[0]
 
 
 def compare(method: LoadedMethod, pairs: Pairs, *, size: int = 0) -> Comparison:
@@ -146,7 +191,7 @@ def _similarities(method: LoadedMethod, pairs: Pairs, side: int) -> dict[str, Te
     for target in pairs.targets:
         lightness, small = _seen(target, SIDE, 1), _seen(target, side, method.spec.multiple)
         for reference, tint, z in zip(pairs.references, tints, embeddings, strict=True):
-            predicted = finite(method.predict(small, z), f"{target.name} after {reference.name}")
+            predicted = finite(method.predict(small, z), f"{target.name} after {reference.name}", method.spec.name)
             flat = tint.expand(-1, -1, *lightness.shape[2:])
             results = {
                 "gray": lab_to_rgb(torch.cat((lightness, torch.zeros_like(flat)), dim=1)),

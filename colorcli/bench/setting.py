@@ -10,7 +10,7 @@ import torch
 from colorcli import __version__
 from colorcli.devices import PRECISIONS, describe
 from colorcli.loader import LoadedMethod
-from colorcli.methods.registry import METHODS
+from colorcli.methods.registry import find
 
 _NAMES = {dtype: name for name, dtype in PRECISIONS.items()}
 _DIGITS = 12  # of the sha256 that a person is shown
@@ -30,7 +30,7 @@ class Setting:
 
     def line(self) -> str:
         """The same for the head of a table."""
-        title = METHODS[self.method].title if self.variant is None else f"{METHODS[self.method].title} {self.variant}"
+        title = " ".join(filter(None, (find(self.method).title, self.variant)))
         weights = ", ".join(digest[:_DIGITS] for digest in self.weights.split(", "))
         chosen = "".join(f"{name} {value}, " for name, value in self.chosen.items())
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())

@@ -12,6 +12,7 @@ from colorcli.bench.memory import peak_memory
 from colorcli.bench.network import NetworkSpeed, speeds
 from colorcli.bench.setting import Setting, setting_of
 from colorcli.bench.stream import StreamSpeed, stream_speed
+from colorcli.devices import use_threads
 from colorcli.loader import LoadedMethod
 from colorcli.run.engine import Engine
 from colorcli.run.session import Request
@@ -58,16 +59,18 @@ def measure_speed(
     left_out: list[str] = []
 
     def peak(side: int, batch: int) -> int:
-        return peak_memory(loaded.spec.name, weights, precision, side, batch, loaded.chosen)
+        return peak_memory(name, weights, precision, side, batch, loaded.chosen)
 
+    name = loaded.spec.name
     alone = []
     for side in sides:
-        say(f"network alone, {side} px")
+        say(f"{name}: network alone, {side} px")
         alone += speeds(loaded, side, peak, left_out.append)
     streamed = []
     for side in sides:
-        say(f"end to end, {photos} photos of {side} px")
+        say(f"{name}: end to end, {photos} photos of {side} px")
         streamed.append(stream_speed(_request(loaded, weights, precision), side, photos))
+    use_threads(threads)  # for the next method's network alone
     return SpeedTable(
         setting=setting,
         threads=threads,

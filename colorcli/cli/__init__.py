@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from colorcli.cli import auto, bench, doctor, exemplar, methods, samples, stylize, train, weights
+from colorcli.cli import auto, bench, compare, doctor, exemplar, methods, samples, stylize, train, weights
 
 app = typer.Typer(
     name="colorize",
@@ -22,10 +22,11 @@ app.command("auto")(auto.auto)
 app.command("exemplar")(exemplar.exemplar)
 app.command("stylize")(stylize.stylize)
 app.command("train")(train.train)
-app.command("bench")(bench.bench)
+app.command("compare")(compare.compare)
 app.command("samples")(samples.samples)
 app.command("methods")(methods.methods)
 app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
 
 

@@ -69,6 +69,21 @@ def read_photo_in_colour(
     """
     source = open_source(path, max_pixels=max_pixels)
     height, width = network_size(source.header.width, source.header.height, side, multiple)
+    return source.header, _colours(source, width, height)
+
+
+def read_full_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read all of a photo's pixels: (3, H, W) uint8, sRGB, upright, ICC honoured; what is transparent lies on white.
+
+    Errors: PhotoError, as of `read_photo`.
+    """
+    source = open_source(path, max_pixels=max_pixels)
+    rgb = _colours(source, source.header.width, source.header.height)
+    return np.rint(255 * rgb).astype(np.uint8)
+
+
+def _colours(source: Source, width: int, height: int) -> NDArray[np.float32]:
+    """(3, height, width) sRGB 0..1, transparency on white. Errors: PhotoError."""
     try:
         small = thumbnail(source, width, height)
         bands = source_bands(small)
@@ -80,8 +95,8 @@ def read_photo_in_colour(
             rgb = rgb * alpha + (1 - alpha)
         pixels: NDArray[np.float32] = rgb.cast("float").numpy()  # (h, w, 3)
     except VIPS_ERRORS as error:
-        raise PhotoError(plain_reason(error, path)) from error
-    return source.header, np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        raise PhotoError(plain_reason(error, source.path)) from error
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def thumbnail(source: Source, width: int, height: int) -> pyvips.Image:

@@ -15,7 +15,7 @@ from PIL import Image
 from skimage.color import lab2rgb
 from torch import Tensor
 
-from colorcli.bench.pairs import Likeness, compare, likeness, read_pairs
+from colorcli.bench.pairs import Likeness, compare, likeness, matched_pairs, read_pairs
 from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.loader import LoadedMethod
@@ -137,7 +137,7 @@ def test_photos_that_do_not_serve_are_named(table: Path) -> None:
     def broken(lightness: Tensor, z: Tensor) -> Tensor:
         return torch.nan * _painted(lightness, z)
 
-    with pytest.raises(ColorizeError, match=r"target-0.png after red.png: the network gave non-finite"):
+    with pytest.raises(ColorizeError, match=r"target-0.png after red.png: color2embed gave non-finite"):
         compare(_method(broken), read_pairs(table))
     (table.parent / "target-1.png").write_bytes(b"no photo")
     with pytest.raises(UsageError, match=r"target target-1.png: "):
@@ -169,10 +169,11 @@ def test_the_command(table: Path, colorize: Callable[..., Any], exemplar_weights
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("quality", "-m", "smsanet"), "smsanet takes no reference; --pairs is for -m color2embed"),
+        (("quality", "-m", "smsanet"), "smsanet takes no reference; --pairs and --references are for -m color2embed"),
         (("quality", "-m", "color2embed", "--data", "."), "two protocols"),
-        (("speed", "-m", "color2embed"), "takes neither --data nor --pairs"),
-        (("film",), "quality or speed, not 'film'"),
+        (("quality", "-m", "color2embed,multimodal"), "one method at a time"),
+        (("quality", "-m", "color2embed", "--references", "."), "two protocols"),
+        (("speed", "-m", "color2embed"), "No such option: --pairs"),
     ],
 )
 def test_what_does_not_go_together(
@@ -181,3 +182,46 @@ def test_what_does_not_go_together(
     """Oracle: exit 2 and the reason, before weights are looked for."""
     answer = colorize("bench", *arguments, "--pairs", table)
     assert answer.code == 2 and said in answer.err and answer.out == ""
+
+
+@pytest.fixture
+def matching(table: Path) -> tuple[Path, Path]:
+    """The table's targets in one folder and their references, by their stems, in another; one below a folder."""
+    targets, references = table.parent / "targets", table.parent / "references"
+    (targets / "deep").mkdir(parents=True)
+    references.mkdir()
+    for index, name in enumerate(_TINTS):
+        below = targets / "deep" if index else targets
+        shutil.copy(table.parent / f"target-{index}.png", below / f"{Path(name).stem}.png")
+        shutil.copy(table.parent / name, references / name)
+    return targets, references
+
+
+def test_two_folders_are_the_pairs_of_their_names(
+    matching: tuple[Path, Path], table: Path, colorize: Callable[..., Any], exemplar_weights: Path
+) -> None:
+    """Oracle: the same files given as a table: the same matrix, but for the order of the names."""
+    arguments = ("bench", "quality", "-m", "color2embed", "--weights", exemplar_weights, "-d", "cpu", "--json")
+    answer = colorize(*arguments, "--data", matching[0], "--references", matching[1])
+    assert answer.code == 0, answer.err
+    told, expected = json.loads(answer.out), json.loads(colorize(*arguments, "--pairs", table).out)
+    assert all(Path(target).stem == Path(reference).stem for target, reference in told["pairs"])
+    assert len(told["pairs"]) == 3
+    assert sorted(np.diagonal(told["given"])) == sorted(np.diagonal(expected["given"]))
+    assert told["rows"][2]["own"] == pytest.approx(expected["rows"][2]["own"])
+
+
+def test_photos_without_their_reference_are_named(matching: tuple[Path, Path]) -> None:
+    """Oracle: the contract: every such photo, by its path; a reference more is none's matter."""
+    targets, references = (str(folder) for folder in matching)
+    assert len(matched_pairs(targets, references, 2).own) == 2
+    (matching[1] / "green.png").rename(matching[1] / "spare.png")
+    with pytest.raises(UsageError, match=r"not every photo .*deep/green\.png: no reference is called green"):
+        matched_pairs(targets, references)
+    shutil.copy(matching[1] / "spare.png", matching[1] / "green.png")
+    shutil.copy(matching[1] / "spare.png", matching[1] / "green.tif")
+    with pytest.raises(UsageError, match=r"deep/green\.png: 2 references are called green"):
+        matched_pairs(targets, references)
+    (matching[0] / "empty").mkdir()
+    with pytest.raises(UsageError, match="empty holds no photo"):
+        matched_pairs(targets, str(matching[0] / "empty"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def test_the_command_says_what_it_measured_and_what_not(
     )
     assert "2 gray JPEGs" in lines[4] and "network at 64 px" in lines[4]
     assert lines[5].startswith("left out: ") and "32 px, batch 1: peak memory, no peak" in lines[5]
-    first = next(line for line in lines if line.split()[:2] == ["32", "1"])
+    first = next(line for line in lines if line.split()[:3] == ["smsanet", "32", "1"])
     assert first.endswith("?")
 
 
@@ -191,3 +192,36 @@ def test_a_photo_that_fails_is_no_speed(tiny_weights: Path, monkeypatch: pytest.
     request = speed._request(_method(_taking({})), [tiny_weights], "fp32")
     with pytest.raises(ColorizeError, match=r"end to end, 1x64\.jpg: "):
         stream.stream_speed(request, 64, 1)
+
+
+@pytest.mark.usefixtures("few_rounds")
+def test_several_methods_have_lines_each(
+    colorize: Callable[..., Any],
+    tiny_weights: Path,
+    exemplar_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Oracle: the contract: one table with both methods, each with its own weights and as many threads as before the
+    first one's engine set its own; Color2Embed's published time at 256 px, 0.03 s, with its hardware. The CSV has the
+    medians of the JSON."""
+    monkeypatch.setattr(speed, "peak_memory", lambda *_: 1)
+    weights = ("--weights", exemplar_weights, "--weights", tiny_weights)
+    arguments = ("-m", "smsanet,color2embed", *weights, "-d", "cpu", "--size", "256", "--limit", "1")
+    rows = tmp_path / "rows.csv"
+    answer = colorize("bench", "speed", *arguments, "--json", "--csv", rows)
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    tables = {table["method"]: table for table in told["tables"]}
+    assert tables["smsanet"]["weights"] == sha256_of(tiny_weights)
+    assert tables["color2embed"]["weights"] == sha256_of(exemplar_weights)
+    assert {table["threads"] for table in told["tables"]} == {torch.get_num_threads()}
+    assert [(line["name"], line["seconds"]) for line in told["published"]] == [("Color2Embed", 0.03)]
+    with rows.open(newline="") as stream:
+        lines = [line for line in csv.DictReader(stream) if line["what"] == "network alone"]
+    medians = [row["seconds"]["median"] for table in told["tables"] for row in table["alone"]]
+    assert [float(line["seconds"]) for line in lines] == medians
+    text = colorize("bench", "speed", *arguments).out
+    assert "published, other machines" in text and "one NVIDIA 1080Ti" in text
+    for name in ("smsanet", "color2embed"):
+        assert len([line for line in text.splitlines() if line.split()[:2] == [name, "256"]]) >= 2

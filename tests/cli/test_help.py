@@ -72,7 +72,7 @@ def test_the_list_of_commands_has_a_line_each(colorize: Callable[..., object]) -
 # The commands of one group share their modules: one of each is enough.
 @pytest.mark.parametrize(
     "path",
-    [path for path in _TREE if len(path) < 2 or path[1] == "verify"],
+    [path for path in _TREE if len(path) < 2 or path[1] in ("quality", "verify")],
     ids=lambda path: " ".join(path) or "colorize",
 )
 def test_help_loads_nothing_heavy(path: tuple[str, ...]) -> None:

@@ -1,0 +1,32 @@
+"""`colorize bench`: figures that anyone can reproduce. One thin file per table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from colorcli.cli.bench import ablation, quality, quick, speed
+
+
+class _Tables(TyperGroup):
+    """`bench` alone is `bench quick`; options without the name of a table are those of `quality`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args:
+            args = ["quick"]
+        elif args[0].startswith("-") and args[0] not in ctx.help_option_names:
+            args = ["quality", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Tables,
+    help="Measure the quality or the speed of methods. Alone it is `bench quick`, with options alone `bench quality`.",
+    rich_markup_mode=None,
+)
+app.command("quick")(quick.quick)
+app.command("quality")(quality.quality)
+app.command("speed")(speed.speed)
+app.command("ablation")(ablation.ablation)
