@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from colorcli.cli.bench import ablation, quality, quick, speed
+from colorcli.cli.bench import ablation, film, quality, quick, speed
 
 
 class _Tables(TyperGroup):
@@ -29,4 +29,5 @@ app = typer.Typer(
 app.command("quick")(quick.quick)
 app.command("quality")(quality.quality)
 app.command("speed")(speed.speed)
+app.command("film")(film.film)
 app.command("ablation")(ablation.ablation)
