@@ -32,10 +32,11 @@ def as_data(value: Any) -> str:
 
 
 def filled(name: str, **values: str) -> str:
-    """The template `name` with these values, which are HTML, and its own and the common style and script in it."""
-    stem = name.removesuffix(".html")
-    style = asset("page.css") + asset(f"{stem}.css")
-    return Template(asset(name)).substitute(values, style=style, script=asset(f"{stem}.js"))
+    """The template `name` with these values, which are HTML, its styles, and its script where it has one."""
+    stem, template = name.removesuffix(".html"), asset(name)
+    values["style"] = asset("page.css") + asset(f"{stem}.css")
+    values["script"] = asset(f"{stem}.js") if "$script" in template else ""
+    return Template(template).substitute(values)
 
 
 def is_ours(text: str) -> bool:
