@@ -134,6 +134,8 @@ def _word(key: str) -> str:
 def _told(key: str, value: Any) -> str:
     if value is None:
         return "\N{EN DASH}"
+    if key == "peak" and isinstance(value, int):  # bytes
+        return f"{value / 1e6:,.0f} MB"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

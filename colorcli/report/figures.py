@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
+from colorcli.devices import use_threads
 from colorcli.metrics.colourfulness import colourfulness
 from colorcli.metrics.psnr import mean_squared_error, psnr
 from colorcli.metrics.ssim import ssim
@@ -25,6 +26,15 @@ def figures(before: pyvips.Image, after: pyvips.Image, *, knows_truth: bool) -> 
     before, after: of one size, 8-bit sRGB. knows_truth: a photo in colour is what its result should be; then also psnr
     (dB; left out where they are equal) and ssim between them.
     """
+    threads = torch.get_num_threads()
+    use_threads(1)  # pictures are small; a second core would wait for those that the run uses, ten times as long
+    try:
+        return _figures(before, after, knows_truth)
+    finally:
+        use_threads(threads)
+
+
+def _figures(before: pyvips.Image, after: pyvips.Image, knows_truth: bool) -> dict[str, float]:
     scale = min(1.0, SIDE / math.sqrt(before.width * before.height))
     truth, result = _small(before, scale), _small(after, scale)
     found = {"colourfulness": float(colourfulness(result))}

@@ -10,7 +10,7 @@
   let saved = true;
 
   const choices = (item) => prefers
-    ? [["The left one", item.folders[0], ["ArrowLeft", "1"]], ["The right one", item.folders[1], ["ArrowRight", "2"]]]
+    ? [["The first one", item.folders[0], ["ArrowLeft", "1"]], ["The second one", item.folders[1], ["ArrowRight", "2"]]]
     : [["Natural", true, ["n", "1"]], ["Not natural", false, ["x", "2"]]];
 
   const show = () => {
@@ -20,7 +20,7 @@
     at("shown").replaceChildren(...(done ? [] : item.folders.map((folder, place) => {
       const picture = document.createElement("img");
       picture.src = pictures[item.photo][folder];
-      picture.alt = prefers ? `The photo coloured, ${["left", "right"][place]}` : "A photo in colour";
+      picture.alt = prefers ? `The photo coloured, ${["first", "second"][place]}` : "A photo in colour";
       return picture;
     })));
     at("answers").replaceChildren(...(done ? [] : choices(item).map(([label, value]) => {
@@ -67,7 +67,7 @@
   });
   addEventListener("beforeunload", (event) => { if (!saved) event.preventDefault(); });
   at("answers").classList.toggle("two", prefers);
-  at("hint").textContent = `Keys: ${prefers ? "← or 1 for the left one, → or 2 for the right one" : "N or 1 for natural, X or 2 for not natural"}.`;
+  at("hint").textContent = `Keys: ${prefers ? "← or 1 for the first, → or 2 for the second" : "N or 1 for natural, X or 2 for not natural"}.`;
   document.querySelector("main").hidden = false;
   show();
 })();
