@@ -137,7 +137,8 @@
   };
   for (const state of Object.keys(STATES)) if (rows.some((row) => row.state === state)) at("state").append(make("option", { value: state }, STATES[state]));
   for (const [key, label] of ORDERS) at("order").append(make("option", { value: key }, label));
-  for (const id of ["name", "state", "order"]) at(id).addEventListener("input", choose);
+  at("name").addEventListener("input", choose);
+  for (const id of ["state", "order"]) at(id).addEventListener("change", choose);
   at("earlier").addEventListener("click", () => turn(-1));
   at("later").addEventListener("click", () => turn(1));
   document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
