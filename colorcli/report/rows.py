@@ -23,6 +23,7 @@ from colorcli.run.local import Outcome
 
 LONGEST = 720  # pixels of the pictures that figures and thumbnails are made from
 _POSTER = 120  # number of the last frame that is decoded for a film's picture
+_UNTOLD = 48  # number of the frame where shots are not known: two seconds in, past a black start
 
 Row = dict[str, Any]
 
@@ -47,7 +48,7 @@ def row_of(outcome: Outcome, place: Path, thumbnails: Thumbnails, *, knows_truth
     film = outcome.film if isinstance(outcome, Finished) else None
     if film is not None:
         row["film"] = _finite(asdict(film))
-    middle = film.shots[0].first + film.shots[0].frames // 2 if film is not None and film.shots else 0
+    middle = film.shots[0].first + film.shots[0].frames // 2 if film is not None and film.shots else _UNTOLD
     row |= _shown(job, notes, "no picture of it can be shown", lambda: _pair(job, middle, thumbnails, knows_truth))
     row |= _shown(job, notes, "its reference cannot be shown", lambda: _reference(job, thumbnails))
     return row | {"notes": list(map(_spelled, notes))}

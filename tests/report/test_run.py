@@ -26,6 +26,8 @@ from colorcli.report.settings import settings_of
 from colorcli.report.thumbnails import INLINE
 from colorcli.run.session import Request
 
+from ..films import pan, write_film
+
 _ODD = "a <b>&amp;\"'</script>\n.png"  # what a file may be called
 
 
@@ -250,6 +252,21 @@ def test_films_have_their_row(tmp_path: Path, put_color: Callable[..., Path]) ->
     assert row["film"]["frames"] == 48 and row["film"]["shots"][0]["reference"] == "ref.jpg"
     assert row["notes"][0] == "kept" and row["notes"][1].startswith("no picture of it can be shown")
     assert "before" not in row
+
+
+def test_a_films_picture_is_of_its_frames(
+    tmp_path: Path, photograph: Callable[..., Any], auto: Callable[..., Any]
+) -> None:
+    """Oracle: the film's size and what the run tells of it; done before, it still has its pictures."""
+    write_film(tmp_path / "a.mp4", pan(photograph, "coffee", 4))
+    page = tmp_path / "r.html"
+    answer = auto(tmp_path / "a.mp4", "--report", page, "--json", out=tmp_path / "out")
+    (row,) = rows_in(page)
+    assert row["film"] == json.loads(answer.out.splitlines()[0])["film"] and row["film"]["frames"] == 4
+    assert (row["width"], row["height"]) == (64, 48) and row["after"].startswith("data:image/webp")
+    auto(tmp_path / "a.mp4", "--report", page, out=tmp_path / "out")
+    (row,) = rows_in(page)
+    assert row["state"] == "unchanged" and row["after"].startswith("data:image/webp")
 
 
 def test_figures_where_the_original_is_known() -> None:

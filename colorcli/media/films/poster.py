@@ -13,14 +13,16 @@ from colorcli.media.films.reading import frames_of, header_of
 
 
 def poster(path: Path, number: int, longest: int) -> pyvips.Image:
-    """The frame of that number, from 0, upright with square pixels, its long side at most `longest` pixels, 8-bit sRGB.
+    """The frame of that number, from 0, or the last, as 8-bit sRGB, upright with square pixels.
 
-    All frames before it are decoded. Errors: PhotoError, also where there is no such frame.
+    longest: of its long side, pixels. All frames before it are decoded. Errors: PhotoError.
     """
     header = header_of(path)
-    frame = next(islice(frames_of(header), number, None), None)
+    frame = None
+    for frame in islice(frames_of(header), number + 1):  # noqa: B007 - the last is kept
+        continue
     if frame is None:
-        raise PhotoError(f"it has no frame {number}")
+        raise PhotoError("it has no frame")
     scale = min(1.0, longest / max(header.seen))
     width, height = (max(2, round(side * scale)) for side in header.seen)
     across, down = (height, width) if header.turns % 2 else (width, height)

@@ -5,7 +5,7 @@
   const STATES = { done: "coloured", unchanged: "done before", failed: "failed" };
   const FIGURES = { psnr: ["PSNR", " dB", 2], ssim: ["SSIM", "", 3], colourfulness: ["colourfulness", "", 1], original: ["of the original", "", 1] };
   const spelling = new Intl.Collator(undefined, { numeric: true });
-  const byName = (a, b) => spelling.compare(a.name, b.name);
+  const byName = (a, b) => spelling.compare(a.name, b.name) || spelling.compare(a.reference?.name ?? "", b.reference?.name ?? "") || spelling.compare(a.link ?? "", b.link ?? "");
   const figure = (row, name) => row.figures?.[name] ?? null;
   const byFigure = (name, sign) => (a, b) => {
     const [one, other] = [figure(a, name), figure(b, name)];
@@ -64,7 +64,8 @@
   };
 
   const term = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
-  const words = (key) => key.replaceAll("_", " ");
+  const WORDS = { rate: "frames/s", found: "shots done before" }; // of a film; other keys speak for themselves
+  const words = (key) => WORDS[key] ?? key.replaceAll("_", " ");
   const told = (value) => typeof value === "number" ? String(Number(value.toPrecision(6))) : value === null ? "–" : String(value);
 
   const figures = (row) => {
@@ -87,7 +88,7 @@
     const line = (cells, tag) => make("tr", {}, ...cells.map((cell) => make(tag, {}, cell)));
     const body = list.map((one, n) => line([String(n + 1), ...columns.map((column) => told(one[column] ?? null))], "td"));
     const head = make("thead", {}, line(["", ...columns.map(words)], "th"));
-    return make("details", {}, make("summary", {}, `${count(list.length)} ${words(name)}`), make("div", { class: "table", tabindex: "0", role: "region", "aria-label": words(name) }, make("table", {}, head, make("tbody", {}, ...body))));
+    return make("details", {}, make("summary", {}, `${count(list.length)} ${list.length === 1 ? words(name).replace(/s$/, "") : words(name)}`), make("div", { class: "table", tabindex: "0", role: "region", "aria-label": words(name) }, make("table", {}, head, make("tbody", {}, ...body))));
   };
 
   const reference = (row) => {
