@@ -95,7 +95,8 @@ def _sections(figures: Figures) -> Iterator[str]:
     for key, value in sorted(lists, key=lambda pair: isinstance(pair[1][0], str)):  # tables first
         title = escaped(_TITLES.get(key, key))
         if all(isinstance(one, Mapping) for one in value):
-            yield f'<section><h2>{title}</h2><div class="table" tabindex="0">{_table(value)}</div></section>'
+            around = f'<div class="table" tabindex="0" role="region" aria-label="{title}">{_table(value)}</div>'
+            yield f"<section><h2>{title}</h2>{around}</section>"
         elif all(isinstance(one, str) for one in value):
             names = escaped("; ".join(value))
             yield f'<section><h2>{title}: {len(value)}</h2><p class="quiet names">{names}</p></section>'

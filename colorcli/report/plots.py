@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 _INK = "#010203"  # stands for the page's text colour
-_SERIES = ("#3d85c6", "#d07a2d", "#5f9e46", "#b5679f", "#8f7fd0", "#4aa5a0")  # 3:1 and more on white and on near black
+_SERIES = ("#3d85c6", "#cc7529", "#5f9e46", "#b5679f", "#8f7fd0", "#3f9691")  # 3:1 and more on white and on near black
 _FLOORS = ("gray", "flat tint")  # rows that are no methods
 _TRUTH = "the truth"
 _STYLE: Any = {
@@ -45,7 +45,7 @@ def plots(figures: Mapping[str, Any]) -> Iterator[Plot]:
     timed = [row for row in methods if _rate(row) is not None]
     if timed:
         floors = [row for row in rows if row.get("name") in _FLOORS]
-        yield _drawn("Quality against speed", "PSNR of the mean photo; to the right is faster", _against, timed, floors)
+        yield _drawn("Quality against speed", "mean PSNR of the photos; to the right is faster", _against, timed, floors)
     spread = [row for row in rows if row.get("name") != _TRUTH and len(_decibels(row)) > 1]
     if spread:
         told = "PSNR of each photo; line: median, box: half of the photos, whiskers: 90 % of them"

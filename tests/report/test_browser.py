@@ -26,7 +26,7 @@ pytestmark = [
 ]
 _FIRST = ".card .pair"
 _SPLIT = "return getComputedStyle(document.querySelector('.card .pair')).getPropertyValue('--split')"
-_NAMES = "return [...document.querySelectorAll('.card h3')].map(one => one.textContent)"
+_NAMES = "return [...document.querySelectorAll('.card h2')].map(one => one.textContent)"
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@
   const card = (row) => {
     const line = make("div", { class: "line" }, make("span", { class: `state ${row.state}` }, STATES[row.state]),
       row.link ? make("a", { href: row.link }, "open the result") : null, row.stage ? make("span", {}, `while it was to ${STAGES[row.stage] ?? row.stage}`) : null);
-    const text = make("div", { class: "text" }, make("h3", {}, row.name), line,
+    const text = make("div", { class: "text" }, make("h2", {}, row.name), line,
       row.reason ? make("p", { class: "reason" }, row.reason) : null, figures(row), ...(row.film ? film(row.film) : []), reference(row),
       row.notes?.length ? make("ul", { class: "notes" }, ...row.notes.map((note) => make("li", {}, note))) : null);
     const element = make("article", { class: "card" }, row.before ? slider(row) : null, text);
