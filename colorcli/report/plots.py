@@ -45,7 +45,8 @@ def plots(figures: Mapping[str, Any]) -> Iterator[Plot]:
     timed = [row for row in methods if _rate(row) is not None]
     if timed:
         floors = [row for row in rows if row.get("name") in _FLOORS]
-        yield _drawn("Quality against speed", "mean PSNR of the photos; to the right is faster", _against, timed, floors)
+        told = "mean PSNR of the photos; to the right is faster"
+        yield _drawn("Quality against speed", told, _against, timed, floors)
     spread = [row for row in rows if row.get("name") != _TRUTH and len(_decibels(row)) > 1]
     if spread:
         told = "PSNR of each photo; line: median, box: half of the photos, whiskers: 90 % of them"
