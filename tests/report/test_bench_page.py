@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from colorcli.bench.quality import Row
+from colorcli.bench.setting import Setting
 from colorcli.errors import ColorizeError
 from colorcli.report.bench import write_bench_page
 
@@ -37,11 +38,13 @@ def _written(tmp_path: Path, figures: dict[str, Any]) -> str:
     return place.read_text()
 
 
-def test_a_real_answer_of_quality(tmp_path: Path, colorize: Callable[..., Any], tiny_weights: Path) -> None:
-    """Oracle: the JSON that the command prints: each row's name and its figures, to three decimals, in the table."""
-    answer = colorize("bench", "--json", "--weights", tiny_weights, "-d", "cpu", "--limit", 2)
-    assert answer.code == 0, answer.err
-    figures = json.loads(answer.out)
+def test_the_answer_of_quality(tmp_path: Path) -> None:
+    """Oracle: the command's JSON, of its own rows and setting: each row's name and its PSNR, to three decimals, in the
+    table; what measured at the top."""
+    setting = Setting("smsanet", None, "ab" * 32, "cpu (2 threads)", "fp32", {}, {"torch": "2.15.0"})
+    rows = [Row("gray", 22.0404, 21.9, 20.8, 0.9, 0.0, 4), Row("smsanet", 23.1236, 22.9, 21.7, 0.91, 14.2, 4)]
+    figures = {**asdict(setting), "protocol": "automatic", "side": 256, "rows": [*map(asdict, rows)]}
+    figures["rows"].append({**figures["rows"][0], "name": "the truth", "psnr": None})
     text = _written(tmp_path, figures)
     for row in figures["rows"]:
         line = re.search(rf"<tr><td[^>]*>{row['name']}</td>.*?</tr>", text)
