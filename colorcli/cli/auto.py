@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, colour, film_options
+from colorcli.cli.colouring import check_ranges, check_report, colour, film_options
 from colorcli.cli.console import resumes
 from colorcli.cli.shots import list_shots
 from colorcli.media.formats import MAX_PIXELS
@@ -32,6 +32,7 @@ def auto(
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     compare: options.Compare = False,
+    report: options.Report = None,
     hint: Annotated[
         list[str] | None,
         typer.Option(
@@ -74,6 +75,7 @@ def auto(
         jobs=jobs,
         max_pixels=max_pixels,
     )
+    check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     dots = tuple(map(parse_dot, hint or ()))
 
     from colorcli.media.films.kinds import film_extensions
@@ -111,4 +113,4 @@ def auto(
     )
     if shots:
         list_shots(found, as_json)
-    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)
+    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, report=report)

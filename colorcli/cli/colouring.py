@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from colorcli.errors import UsageError
 if TYPE_CHECKING:
     from colorcli.items import FilmOptions
     from colorcli.media.discover import Discovery
+    from colorcli.report.run import RunReport
     from colorcli.run.local import Outcome
     from colorcli.run.preview import Planned
     from colorcli.run.session import Request
@@ -43,6 +44,17 @@ def check_ranges(
         raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
 
 
+def check_report(place: Path | None, *, overwrite: bool, dry_run: bool, shots: bool = False) -> None:
+    """Refuse a `--report` that cannot be written, or has nothing to tell of, before anything is done."""
+    if place is None:
+        return
+    if dry_run or shots:
+        raise UsageError(f"--report shows what a run made; leave out {'--dry-run' if dry_run else '--shots'}")
+    from colorcli.report.place import check_place
+
+    check_place(place, overwrite=overwrite)
+
+
 def film_options(*, codec: str | None, crf: float | None, deinterlace: str, temporal: bool) -> FilmOptions:
     """How films are made. UsageError for an option's value that is out of its range."""
     from colorcli.items import FilmOptions
@@ -61,36 +73,77 @@ def film_options(*, codec: str | None, crf: float | None, deinterlace: str, temp
 
 
 def colour(
-    found: Discovery, out: Path | None, request: Request, *, dry_run: bool, fail_fast: bool, as_json: bool
+    found: Discovery,
+    out: Path | None,
+    request: Request,
+    *,
+    dry_run: bool,
+    fail_fast: bool,
+    as_json: bool,
+    report: Path | None = None,
 ) -> NoReturn:
     """Colour what was found, or tell what a run would do, and end with the exit code that this gives.
 
-    out: None for results beside their photos.
+    out: None for results beside their photos. report: of a page to be written, as `check_report` lets pass.
     """
-    from colorcli.run.session import open_run, rehearse
+    from colorcli.run.session import rehearse
 
     verbosity = request.verbosity
-    todo = [] if fail_fast and found.failures else found.jobs
     if dry_run:
+        todo = [] if fail_fast and found.failures else found.jobs
         with closing(rehearse(todo, out, request, say if verbosity >= 0 else lambda _: None)) as told:
             counts = _foretell(found, told, as_json, verbosity, fail_fast=fail_fast)
     else:
         progress = Progress(len(found.jobs) + len(found.failures), verbosity)
-        counts = {"done": 0, "unchanged": 0, "failed": 0}
         try:
-            _tell_skipped(found, progress.line, verbosity >= 1, as_json)
-            for failure in found.failures:
-                _tell(failure, progress, counts, verbosity, as_json)
-            if todo:
-                with open_run(todo, out, request, progress.line) as run:
-                    for outcome in run:
-                        _tell(outcome, progress, counts, verbosity, as_json)
-                        if fail_fast and counts["failed"]:
-                            run.stop()
+            counts = _run(found, out, request, progress, fail_fast=fail_fast, as_json=as_json, report=report)
         finally:
             progress.close()
     _close(counts, len(found.skipped), out, as_json, verbosity < 0)
     raise typer.Exit(FAILED_FILES if counts["failed"] else 0)
+
+
+def _run(
+    found: Discovery,
+    out: Path | None,
+    request: Request,
+    progress: Progress,
+    *,
+    fail_fast: bool,
+    as_json: bool,
+    report: Path | None,
+) -> dict[str, int]:
+    """Colour what was found and tell each outcome; returns how many there were of each kind."""
+    from colorcli.run.session import open_run
+
+    counts = {"done": 0, "unchanged": 0, "failed": 0}
+    with nullcontext() if report is None else _page(report, request, found) as page:
+
+        def tell(outcome: Outcome) -> None:
+            _tell(outcome, progress, counts, request.verbosity, as_json)
+            if page is not None:
+                page.add(outcome)
+
+        _tell_skipped(found, progress.line, request.verbosity >= 1, as_json)
+        for failure in found.failures:
+            tell(failure)
+        if found.jobs and not (fail_fast and found.failures):
+            told = () if page is None else (page.made_with,)
+            with open_run(found.jobs, out, request, progress.line, *told) as run:
+                for outcome in run:
+                    tell(outcome)
+                    if fail_fast and counts["failed"]:
+                        run.stop()
+        if page is not None:
+            page.write()
+            progress.line(f"report: {report}")
+    return counts
+
+
+def _page(place: Path, request: Request, found: Discovery) -> AbstractContextManager[RunReport]:
+    from colorcli.report.run import RunReport
+
+    return closing(RunReport(place, request, len(found.jobs) + len(found.failures)))
 
 
 def _tell_skipped(found: Discovery, tell: Callable[[str], None], each: bool, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, colour, film_options
+from colorcli.cli.colouring import check_ranges, check_report, colour, film_options
 from colorcli.cli.console import resumes, say
 from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
@@ -81,6 +81,7 @@ def exemplar(
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     compare: options.Compare = False,
+    report: options.Report = None,
     save_matches: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +114,7 @@ def exemplar(
         jobs=jobs,
         max_pixels=max_pixels,
     )
+    check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     if not 0 <= strength <= 1:
         raise UsageError(f"--strength must be from 0 to 1, not {strength}")
     for option, folder in (("--save-matches", save_matches), ("--save-stages", save_stages)):
@@ -179,4 +181,4 @@ def exemplar(
     request = replace(request, choices=pairing.choices)
     if shots:
         list_shots(found, as_json)
-    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)
+    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, report=report)

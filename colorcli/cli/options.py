@@ -37,6 +37,10 @@ Recursive = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Go 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files not made by this tool.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; write nothing.")]
 Compare = Annotated[bool, typer.Option("--compare", help="Also write before/after pictures.")]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="Also write a page for a browser: all photos before and after.", metavar="FILE.html"),
+]
 ProvenanceNote = Annotated[
     bool, typer.Option("--provenance/--no-provenance", help="Say in the result that its colour is synthetic.")
 ]

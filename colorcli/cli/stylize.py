@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, colour
+from colorcli.cli.colouring import check_ranges, check_report, colour
 from colorcli.cli.console import resumes
 from colorcli.media.formats import MAX_PIXELS
 
@@ -46,6 +46,7 @@ def stylize(
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     compare: options.Compare = False,
+    report: options.Report = None,
     provenance: options.ProvenanceNote = True,
     max_pixels: options.MaxPixels = MAX_PIXELS,
     fail_fast: options.FailFast = False,
@@ -66,6 +67,7 @@ def stylize(
         jobs=jobs,
         max_pixels=max_pixels,
     )
+    check_report(report, overwrite=overwrite, dry_run=dry_run)
 
     from colorcli.media.discover import discover
     from colorcli.media.references import pair
@@ -106,4 +108,4 @@ def stylize(
     )
     if segments is not None:
         found = with_segments(found, pairing, segments, max_pixels)
-    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)
+    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, report=report)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from colorcli.media.places import ATTENTION, BESIDE, BESIDE_LEDGER, COMPARISON, HINTS, MATCHES, STAGES
+from colorcli.media.places import ATTENTION, BESIDE, BESIDE_LEDGER, COMPARISON, HINTS, MATCHES, STAGES, THUMBNAIL
 
 _KINDS = {  # by ending
     HINTS: "colour hints, not a photo",
     ATTENTION: "an attention map, not a photo",
     **dict.fromkeys(MATCHES, "a picture of matches, not a photo"),
     STAGES: "the stages of a result, not a photo",
+    THUMBNAIL: "a picture of a report, not a photo",
 }
 
 

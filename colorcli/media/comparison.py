@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyvips
-
 from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
-from colorcli.media.lightness import standard_rgb
 from colorcli.media.metadata.describe import Provenance
-from colorcli.media.photos import source_bands, thumbnail
 from colorcli.media.pictures import GAP, save_sheet
 from colorcli.media.places import part_path, whole_files
+from colorcli.media.small import small_picture
 from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason, without_paths
 from colorcli.media.unwritable import unwritable, write_failure
 
@@ -55,16 +52,5 @@ def write_comparison(
     if height > highest:  # a strip
         width, height = max(1, width * highest // height), highest
     # Reopened: a source streams once, and its result has used that up.
-    pictures = [_thumbnail(path, width, height) for path in (source, *results)]
+    pictures = [small_picture(path, width, height) for path in (source, *results)]
     save_sheet(place, pictures, across, provenance)
-
-
-def _thumbnail(path: Path, width: int, height: int) -> pyvips.Image:
-    """8-bit sRGB; what is transparent lies on white."""
-    small = thumbnail(open_source(path, max_pixels=0), width, height)
-    bands = source_bands(small)
-    rgb = standard_rgb(small.extract_band(0, n=bands)).colourspace("srgb").cast("uchar")
-    if small.bands > bands:
-        alpha = small.extract_band(bands).cast("uchar")
-        rgb = rgb.bandjoin(alpha).flatten(background=[255, 255, 255])
-    return rgb

@@ -17,6 +17,7 @@ ATTENTION = ".attention.png"  # how the name of a map of where the network looke
 MATCHES = (".match-colours.png", ".match-similarity.png", ".match-places.png")  # how the names of matches' pictures end
 STAGES = ".stages.png"  # how the name of a picture of the steps to a result's colour ends
 EXPLAINING = (ATTENTION, *MATCHES, STAGES)  # how the names of pictures end that show a method's way to a result
+THUMBNAIL = ".report-thumbnail.webp"  # how the name of a small picture ends that belongs to a report
 COMPARISON = ".compare.jpg"  # how the name of a before/after picture ends
 _LONGEST_NAME = 255  # bytes; what file systems take
 

@@ -86,10 +86,22 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """What the results of a run are made with, for a person."""
+
+    method: str  # its title
+    weights: str  # sha256; of several, with commas between
+    size: int  # side of the network's input, pixels
+    device: str
+    precision: str  # as torch calls it
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A request with its device and weights found."""
 
     method: LoadedMethod
+    making: Making
     load: Callable[[torch.dtype], LoadedMethod]  # the same in another precision
     options: ResultOptions
     size: int
@@ -141,7 +153,8 @@ def _prepare(request: Request, say: Say) -> _Prepared:
     size = request.size or method.size
     precision = str(dtype).removeprefix("torch.")
     title = f"{spec.title} blended with {METHODS[_AUTOMATIC].title}" if request.blends else spec.title
-    say(f"{title} at {size} px on {describe(device)}, {precision}")
+    making = Making(title, method.sha256, size, describe(device), precision)
+    say(f"{title} at {size} px on {making.device}, {precision}")
     names = f"{spec.name}, {_AUTOMATIC}" if request.blends else spec.name
     options = ResultOptions(
         saturation=request.saturation,
@@ -166,7 +179,7 @@ def _prepare(request: Request, say: Say) -> _Prepared:
     if request.strength is not None:
         decides["strength"] = request.strength
         decides["choices"] = sorted({reference.sha256 for reference in request.choices})
-    return _Prepared(method, load, options, size, settings_key(decides))
+    return _Prepared(method, making, load, options, size, settings_key(decides))
 
 
 def _try_showing(method: LoadedMethod) -> None:
@@ -261,12 +274,20 @@ def _held_ledger(
 
 
 @contextmanager
-def open_run(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Iterator[LocalRun | MixedRun]:
+def open_run(
+    jobs: Sequence[Job],
+    out: Path | None,
+    request: Request,
+    say: Say,
+    made_with: Callable[[Making], None] = lambda _: None,
+) -> Iterator[LocalRun | MixedRun]:
     """The run for these jobs, holding the output folder's ledger until it is left. out: None, as of `discover`.
 
-    Errors: UsageError, WeightsError before anything is written; ColorizeError if `out` cannot be used.
+    made_with: told before the run what its results will be made with. Errors: UsageError, WeightsError before anything
+    is written; ColorizeError if `out` cannot be used.
     """
     prepared = _prepare(request, say)
+    made_with(prepared.making)
     jobs = _asked_for(jobs, out, request, say)
     films = [job for job in jobs if job.film is not None]
     photos = [job for job in jobs if job.film is None] if films else jobs

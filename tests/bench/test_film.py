@@ -16,7 +16,7 @@ from colorcli.bench.film import ideal_seconds
 from colorcli.bench.film_run import whole_run
 from colorcli.bench.film_stages import StageCost
 from colorcli.bench.film_truth import compare_films, is_in_colour, write_tinted
-from colorcli.cli.bench_film import film
+from colorcli.cli.bench.film import film
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.media.films.reading import header_of
 from colorcli.media.films.scan import scan

@@ -76,7 +76,7 @@ def call(installed: Path, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def test_the_wheel_holds_the_weights_and_recipes(wheel: Path) -> None:
+def test_the_wheel_holds_the_weights_recipes_and_pages(wheel: Path) -> None:
     """Oracle: the tree's own files, byte for byte, and no tests in it."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -85,6 +85,8 @@ def test_the_wheel_holds_the_weights_and_recipes(wheel: Path) -> None:
                 path for path in (_TREE / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
             ):
                 assert archive.read(f"colorcli/shipped/{path.relative_to(_TREE).as_posix()}") == path.read_bytes()
+        for path in (_TREE / "colorcli" / "report" / "assets").iterdir():
+            assert archive.read(f"colorcli/report/assets/{path.name}") == path.read_bytes()
     assert "colorcli/shipped/weights/manifest.toml" in names
     assert "colorcli/shipped/training/smsanet/default.toml" in names
     assert not [name for name in names if name.startswith("tests/") or name.endswith(".pyc")]

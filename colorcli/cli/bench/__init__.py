@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from colorcli.cli.bench import ablation, film, quality, quick, speed
+from colorcli.cli.bench import ablation, film, quality, quick, speed, study
 
 
 class _Tables(TyperGroup):
@@ -31,3 +31,4 @@ app.command("quality")(quality.quality)
 app.command("speed")(speed.speed)
 app.command("film")(film.film)
 app.command("ablation")(ablation.ablation)
+app.command("study")(study.study)

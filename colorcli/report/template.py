@@ -1,0 +1,44 @@
+"""HTML of ours, filled: styles and scripts lie beside it in the package and go into the page itself."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+GENERATOR = '<meta name="generator" content="colorize'  # how a page is known to be ours
+_HEAD = 2_000  # characters that it stands in
+
+
+def asset(name: str) -> str:
+    """A file of the package's `assets`."""
+    return (files("colorcli.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def escaped(text: object) -> str:
+    """A text between tags or in quotes: markup and all that is not ASCII as references.
+
+    Names may hold bytes that are no UTF-8 (surrogates, in Python); they are spelled out.
+    """
+    spelled = str(text).encode("utf-8", "backslashreplace").decode()
+    return html.escape(spelled, quote=True).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def as_data(value: Any) -> str:
+    """JSON in ASCII for a `script` of data: no text in it can end the script. Numbers must be finite."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def filled(name: str, **values: str) -> str:
+    """The template `name` with these values, which are HTML, its styles, and its script where it has one."""
+    stem, template = name.removesuffix(".html"), asset(name)
+    values["style"] = asset("page.css") + asset(f"{stem}.css")
+    values["script"] = asset(f"{stem}.js") if "$script" in template else ""
+    return Template(template).substitute(values)
+
+
+def is_ours(text: str) -> bool:
+    """Whether a page was written by this tool, by its beginning."""
+    return GENERATOR in text[:_HEAD]
