@@ -10,7 +10,7 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.bench.answers import INCOMPLETE, Asks, print_missing
-from colorcli.cli.bench.options import Baseline, Csv, Tolerance
+from colorcli.cli.bench.options import Baseline, Csv, Report, Tolerance
 from colorcli.cli.console import printable, reports_errors, say
 from colorcli.errors import UsageError
 
@@ -21,8 +21,21 @@ if TYPE_CHECKING:
 @reports_errors
 def ablation(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of `colorize train`, or their weights files.", exists=True)
-    ],
+        list[Path] | None,
+        typer.Argument(
+            help="Folders of `colorize train`, or their weights files; with --recipes folders and shards to train on.",
+            exists=True,
+            metavar="RUN",
+        ),
+    ] = None,
+    recipes: Annotated[
+        str | None,
+        typer.Option("--recipes", help="Train these recipes first, the same minutes each.", metavar="A,B,..."),
+    ] = None,
+    method: Annotated[str, typer.Option("-m", "--method", help="Of the recipes.")] = "smsanet",
+    minutes: Annotated[float, typer.Option("--minutes", help="Of each recipe's training.")] = 2.0,
+    init: Annotated[Path | None, typer.Option("--init", help="Weights that each training starts from.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the trained runs lie.")] = Path("runs/ablation"),
     data: Annotated[
         Path | None,
         typer.Option("--data", help="Folder of colour photos. Without: those of scikit-image's wheel.", exists=True),
@@ -33,18 +46,34 @@ def ablation(
     limit: Annotated[int, typer.Option("--limit", help="Photos at most. 0: all.", min=0)] = 0,
     as_json: options.AsJson = False,
     csv: Csv = None,
+    report: Report = None,
     baseline: Baseline = None,
     tolerance: Tolerance = None,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Measure finished training runs on the same photos, with the settings in which they differ."""
+    """Measure training runs on the same photos, with the settings in which they differ.
+
+    The runs are finished ones or, with --recipes, small ones that are trained now.
+    """
     del verbose  # read by reports_errors
     from colorcli.bench.ablation import ablation_lines, ablation_record, read_runs
     from colorcli.bench.quality import measure
+    from colorcli.methods.registry import METHODS
 
-    asks = Asks(as_json, csv, baseline, tolerance or ())
+    asks = Asks(as_json, csv, baseline, tolerance or (), report)
     asks.check()
-    trained = read_runs(runs, device, precision)
+    places = runs or []
+    if recipes is not None:
+        from colorcli.bench.small_runs import Plan, train_each
+        from colorcli.train.heap import keep_freed_memory
+
+        names = tuple(dict.fromkeys(name.strip() for name in recipes.split(",") if name.strip()))
+        plan = Plan(METHODS[method].name, names, tuple(map(str, places)), minutes, out, init, device)
+        keep_freed_memory()
+        places = train_each(plan, say)
+    elif not places:
+        raise UsageError("name finished runs, or --recipes to train")
+    trained = read_runs(places, device, precision)
     for run in trained:
         if size < 0 or size % run.loaded.spec.multiple:
             raise UsageError(f"--size must be a multiple of {run.loaded.spec.multiple} for {run.name}, not {size}")

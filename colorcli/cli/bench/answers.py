@@ -29,6 +29,7 @@ class Asks:
     csv: Path | None = None
     baseline: Path | None = None
     tolerance: Sequence[str] = ()
+    report: Path | None = None
 
     def check(self) -> None:
         """Refuse what cannot be read or written before anything is measured. Errors: ColorizeError, UsageError."""
@@ -36,13 +37,17 @@ class Asks:
         from colorcli.bench.spreadsheet import check_writable
 
         tolerances(self.tolerance)
+        if self.report is not None:
+            from colorcli.report.place import check_place
+
+            check_place(self.report)
         if self.csv is not None:
             check_writable(self.csv)
         if self.baseline is not None:
             read_record(self.baseline)
 
     def answer(self, record: dict[str, Any], lines: Sequence[Mapping[str, Any]]) -> None:
-        """Write the CSV, compare with the baseline, print the JSON. The table itself was printed before.
+        """Write CSV and page, compare with the baseline, print the JSON. The table itself was printed before.
 
         Exits with `LOSS` where a figure is worse than the baseline's beyond its tolerance.
         """
@@ -57,6 +62,11 @@ class Asks:
             allowed = tolerances(self.tolerance)
             found = changes(read_record(self.baseline), record, allowed, str(self.baseline))
             record["baseline"] = {"file": str(self.baseline), "tolerance": allowed, "changes": [*map(asdict, found)]}
+        if self.report is not None:
+            from colorcli.report.bench import write_bench_page
+            from colorcli.report.record import shown
+
+            write_bench_page(self.report, shown(record))
         if self.as_json:
             typer.echo(json.dumps(record, allow_nan=False))
         elif found:

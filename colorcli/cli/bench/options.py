@@ -26,6 +26,10 @@ Weights = Annotated[
 Csv = Annotated[
     Path | None, typer.Option("--csv", help="Also write the rows into this file, with every digit.", dir_okay=False)
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="Also write a page for a browser: tables and plots.", metavar="FILE.html"),
+]
 Baseline = Annotated[
     Path | None,
     typer.Option(

@@ -9,7 +9,7 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.bench.answers import INCOMPLETE, Asks, print_missing, print_setting
-from colorcli.cli.bench.options import Baseline, Csv, Methods, Tolerance, Weights, asked, entered
+from colorcli.cli.bench.options import Baseline, Csv, Methods, Report, Tolerance, Weights, asked, entered
 from colorcli.cli.console import printable, reports_errors, say
 from colorcli.errors import UsageError
 
@@ -52,6 +52,7 @@ def quality(
     limit: Annotated[int, typer.Option("--limit", help="Photos or pairs at most. 0: all.")] = 0,
     as_json: options.AsJson = False,
     csv: Csv = None,
+    report: Report = None,
     baseline: Baseline = None,
     tolerance: Tolerance = None,
     verbose: options.Verbose = 0,
@@ -60,7 +61,7 @@ def quality(
     del verbose  # read by reports_errors
     from colorcli.cli.bench.pairs import measure_pairs
 
-    asks = Asks(as_json, csv, baseline, tolerance or ())
+    asks = Asks(as_json, csv, baseline, tolerance or (), report)
     request = asked(methods, weights, device, precision, transform=transform, size=size, limit=limit)
     if pairs is not None and (data is not None or references is not None):
         raise UsageError("--pairs and --data are two protocols; choose one")

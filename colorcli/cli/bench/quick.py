@@ -8,7 +8,7 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.bench.answers import INCOMPLETE, Asks
-from colorcli.cli.bench.options import Baseline, Csv, Tolerance, asked, entered
+from colorcli.cli.bench.options import Baseline, Csv, Report, Tolerance, asked, entered
 from colorcli.cli.console import reports_errors, say
 
 
@@ -18,6 +18,7 @@ def quick(
     precision: options.Precision = "auto",
     as_json: options.AsJson = False,
     csv: Csv = None,
+    report: Report = None,
     baseline: Baseline = None,
     tolerance: Tolerance = None,
     verbose: options.Verbose = 0,
@@ -31,7 +32,7 @@ def quick(
     from colorcli.cli.bench.quality import print_quality
     from colorcli.cli.bench.speed import print_alone, print_times
 
-    asks = Asks(as_json, csv, baseline, tolerance or ())
+    asks = Asks(as_json, csv, baseline, tolerance or (), report)
     asks.check()
     contestants = entered(asked(ALL, None, device, precision))
     loaded, missing = contestants.loaded, contestants.missing

@@ -9,7 +9,7 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.bench.answers import Asks, print_missing, print_setting
-from colorcli.cli.bench.options import Baseline, Csv, Methods, Tolerance, Weights, asked, entered
+from colorcli.cli.bench.options import Baseline, Csv, Methods, Report, Tolerance, Weights, asked, entered
 from colorcli.cli.console import printable, reports_errors, say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def speed(
     limit: Annotated[int, typer.Option("--limit", help="Photos from file to file. 0: 16 on a CPU, else 256.")] = 0,
     as_json: options.AsJson = False,
     csv: Csv = None,
+    report: Report = None,
     baseline: Baseline = None,
     tolerance: Tolerance = None,
     verbose: options.Verbose = 0,
@@ -39,7 +40,7 @@ def speed(
     from colorcli.bench.record import speed_lines, speed_record
     from colorcli.bench.speed import SIDES, measure_speed
 
-    asks = Asks(as_json, csv, baseline, tolerance or ())
+    asks = Asks(as_json, csv, baseline, tolerance or (), report)
     request = asked(methods, weights, device, precision, transform=transform, size=size, limit=limit)
     asks.check()
     contestants = entered(request)
