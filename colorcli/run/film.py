@@ -147,8 +147,8 @@ class FilmRun:
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise PhotoError(
-                f"{folder} has {free / 2**30:.1f} GiB free and the film needs about {needed / 2**30:.1f} GiB; make "
-                "room, or choose another output folder"
+                f"{folder} has {free / 1e6:,.0f} MB free and the film needs about {needed / 1e6:,.0f} MB; make room, "
+                "or choose another output folder"
             )
 
     def _likes(self) -> list[Photo]:

@@ -170,7 +170,7 @@ def test_a_run_without_room_says_so(film: Path, tmp_path: Path, auto: Call, monk
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1024))
     answer = auto(film, out=tmp_path / "out")
-    assert answer.code == 3 and "GiB free and the film needs about" in answer.err
+    assert answer.code == 3 and "has 0 MB free and the film needs about" in answer.err
     monkeypatch.undo()
 
     def full(*_: object) -> None:
