@@ -20,14 +20,35 @@ _TITLES = {
     "alone": "The network alone",
     "streamed": "From file to file",
     "published": "As published, on other photographs: not to be compared with a row above",
+    "published times": "Times as published, on other machines",
+    "definitions": "What the figures are",
+    "without a row": "Without a row",
+    "methods": "Methods",
+    "runs": "Training runs",
 }
-_WORDS = {"psnr": "PSNR dB", "psnr_median": "median dB", "psnr_pooled": "pooled dB", "ssim": "SSIM", "rate": "photos/s"}
+_FOOTERS = {
+    "rows": "gray and flat tint are no methods: they are what the figures are without colour, and with one colour.",
+    "alone": "Times are medians of the rounds.",
+}
+_WORDS = {
+    "psnr": "PSNR dB",
+    "psnr_median": "median dB",
+    "psnr_pooled": "pooled dB",
+    "ssim": "SSIM",
+    "rate": "photos/s",
+    "delta_e": "delta E 2000",
+    "colourfulness_difference": "colourfulness off by",
+}
 _FACTS = {"side": "photos, px", "size": "network, px"}
-_DECIMALS = {"psnr": 3, "psnr_median": 3, "psnr_pooled": 3, "ssim": 4, "colourfulness": 2, "rate": 2}
+_DECIMALS = {
+    **dict.fromkeys(("psnr", "psnr_median", "psnr_pooled"), 3),
+    "ssim": 4,
+    **dict.fromkeys(("colourfulness", "colourfulness_difference", "delta_e", "rate"), 2),
+}
 
 
 def write_bench_page(place: Path, figures: Figures) -> None:
-    """Write the page of what `colorize bench quality|speed --json` prints. Errors: ColorizeError.
+    """Write the page of the figures of a bench, as `record.shown` gives them. Errors: ColorizeError.
 
     Of the JSON object every plain value is told at the top, every object in it too (`versions`, `chosen`, `engine`),
     and every list of objects is a table (`rows`, `alone`, `streamed`, `published`, others by their key): a column for
@@ -36,19 +57,16 @@ def write_bench_page(place: Path, figures: Figures) -> None:
     `images` (a list of objects with the `psnr` of one photo each) and `rate` (photos/s); of `alone` and `streamed`
     `side`, `batch` and `rate` (photos/s, or an object with their `median`).
     """
-    method = str(figures.get("method", ""))
-    measured = "speed" if "alone" in figures else "quality"
+    method, measured = str(figures.get("method", "")), str(figures.get("bench", ""))
     page = filled(
         "bench.html",
         version=escaped(__version__),
-        title=escaped(f"colorize bench {measured}" + (f": {method}" if method else "")),
+        title=escaped(f"colorize bench {measured}".strip() + (f": {method}" if method else "")),
         protocol=f'<p class="quiet">{escaped(figures["protocol"])}</p>' if figures.get("protocol") else "",
         facts="".join(f"<div><dt>{escaped(k)}</dt><dd>{escaped(v)}</dd></div>" for k, v in _facts(figures)),
         plots=_plots(figures),
         tables="".join(_sections(figures)),
-        footer="gray and flat tint are no methods: they are what the figures are without colour, and with one colour."
-        if measured == "quality"
-        else "Times are medians of the rounds.",
+        footer=" ".join(text for key, text in _FOOTERS.items() if figures.get(key)),
     )
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +98,7 @@ def _plots(figures: Figures) -> str:
 def _facts(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "made", f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
     for key, value in figures.items():
-        if key in ("method", "protocol") or value in (None, "", {}):
+        if key in ("bench", "method", "protocol") or value in (None, "", {}):
             continue
         if key == "weights":
             yield "weights", ", ".join(f"sha256 {one[:_DIGITS]}" for one in str(value).split(", "))
@@ -99,7 +117,8 @@ def _sections(figures: Figures) -> Iterator[str]:
             yield f"<section><h2>{title}</h2>{around}</section>"
         elif all(isinstance(one, str) for one in value):
             names = escaped("; ".join(value))
-            yield f'<section><h2>{title}: {len(value)}</h2><p class="quiet names">{names}</p></section>'
+            count = "" if key == "definitions" else f": {len(value)}"
+            yield f'<section><h2>{title}{count}</h2><p class="quiet names">{names}</p></section>'
 
 
 def _table(rows: Sequence[Figures]) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -18,6 +19,7 @@ _INK = "#010203"  # stands for the page's text colour
 _SERIES = ("#3d85c6", "#cc7529", "#5f9e46", "#b5679f", "#8f7fd0", "#3f9691")  # 3:1 and more on white and on near black
 _FLOORS = ("gray", "flat tint")  # rows that are no methods
 _TRUTH = "the truth"
+_WAYS = {"alone": "network alone", "streamed": "file to file"}
 _STYLE: Any = {
     "svg.fonttype": "none",  # the page's own letters
     "svg.hashsalt": "colorize",  # the same figures give the same picture
@@ -51,11 +53,21 @@ def plots(figures: Mapping[str, Any]) -> Iterator[Plot]:
     if spread:
         told = "PSNR of each photo; line: median, box: half of the photos, whiskers: 90 % of them"
         yield _drawn("How photos differ", told, _spread, spread)
-    speeds = {
-        title: _best(figures.get(key)) for title, key in (("network alone", "alone"), ("file to file", "streamed"))
-    }
-    if any(speeds.values()):
+    speeds = _speeds_of(figures)
+    if speeds:
         yield _drawn("Photos a second", "by the side of the picture, at the best batch", _speeds, speeds)
+
+
+def _speeds_of(figures: Mapping[str, Any]) -> dict[str, dict[float, float]]:
+    """By what is to be drawn as a line, photos/s by side: the network alone and the stream, of each method."""
+    rows = [(title, row) for key, title in _WAYS.items() for row in _objects(figures.get(key))]
+    methods = {str(row.get("method", "")) for _, row in rows}
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for title, row in rows:
+        name = str(row.get("method", ""))
+        lines.setdefault(title if len(methods) < 2 else f"{name}, {title}", []).append(row)
+    found = {title: _best(line) for title, line in lines.items()}
+    return {title: rates for title, rates in found.items() if rates}
 
 
 def _drawn(title: str, told: str, draw: Any, *given: Any) -> Plot:
@@ -71,10 +83,11 @@ def _drawn(title: str, told: str, draw: Any, *given: Any) -> Plot:
 
 
 def _against(axes: Axes, timed: Sequence[Mapping[str, Any]], floors: Sequence[Mapping[str, Any]]) -> None:
-    for row, color in _colored(timed):
+    for number, (row, color) in enumerate(_colored(timed)):
         place = (_rate(row) or 0.0, row["psnr"])
         axes.scatter(*place, s=46, color=color)
-        axes.annotate(str(row.get("name", "")), place, xytext=(7, 4), textcoords="offset points")
+        beside = (7, -13 if number % 2 else 4)  # names of points side by side stay apart
+        axes.annotate(str(row.get("name", "")), place, xytext=beside, textcoords="offset points")
     for row in floors:
         axes.axhline(row["psnr"], color=_INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6)
         axes.annotate(
@@ -107,9 +120,8 @@ def _spread(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _speeds(axes: Axes, speeds: Mapping[str, Mapping[float, float]]) -> None:
-    for (title, rates), color in zip(speeds.items(), _SERIES, strict=False):
-        if rates:
-            axes.plot(list(rates), list(rates.values()), marker="o", color=color, label=title)
+    for (title, rates), color in zip(speeds.items(), cycle(_SERIES), strict=False):
+        axes.plot(list(rates), list(rates.values()), marker="o", color=color, label=title)
     sides = sorted({side for rates in speeds.values() for side in rates})
     axes.set_xscale("log", base=2)
     axes.set_xticks(sides, [f"{side:g}" for side in sides])
@@ -118,7 +130,7 @@ def _speeds(axes: Axes, speeds: Mapping[str, Mapping[float, float]]) -> None:
     _plain_numbers(axes.yaxis)
     axes.set_xlabel("side, pixels")
     axes.set_ylabel("photos/s")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize="small")
 
 
 def _plain_numbers(axis: Axis) -> None:

@@ -26,17 +26,19 @@ def shown(record: Record) -> dict[str, Any]:
     for part in parts:
         figures |= _part(part)
     rates = {row["method"]: row["rate"] for row in figures.get("alone", []) if row.get("side") == _AT}
-    if "rows" in figures:
-        figures["rows"] = [
-            {**row, **({"rate": rates[row["name"]]} if row["name"] in rates else {})} for row in figures["rows"]
-        ]
-    return figures
+    for row in figures.get("rows", []):
+        if row["name"] in rates:
+            row["rate"] = rates[row["name"]]
+    return {**figures, "bench": record.get("bench", "")}
 
 
 def _part(part: Record) -> dict[str, Any]:
     said = _methods(part)
     figures = {key: value for key, value in part.items() if not _told_elsewhere(key, said)}
-    figures |= {"rows": [dict(row) for row in part["rows"]]} if "rows" in part else {}
+    if "rows" in part:
+        figures["rows"] = [_row(row) for row in part["rows"]]
+    if "tables" in part and "published" in figures:
+        figures["published times"] = figures.pop("published")
     for one in said.values():
         figures |= {key: one[key] for key in _OF_ALL if key in one}
     if said:
@@ -45,12 +47,17 @@ def _part(part: Record) -> dict[str, Any]:
     if reasons:
         figures["without a row"] = [{"name": name, "why": why} for name, why in reasons.items()]
     for key in ("alone", "streamed"):
-        rows = [
-            {"method": table.get("method"), **row} for table in part.get("tables", ()) for row in table.get(key, ())
-        ]
+        rows = [{"method": table["method"], **row} for table in part.get("tables", ()) for row in table[key]]
         if rows:
             figures[key] = rows
     return figures
+
+
+def _row(row: Record) -> dict[str, Any]:
+    told = {key: value for key, value in row.items() if key != "psnr_interval"}
+    if row.get("psnr_interval"):
+        told["95 % of the mean"] = "{:.2f}..{:.2f}".format(*row["psnr_interval"])
+    return told
 
 
 def _methods(part: Record) -> dict[str, Record]:

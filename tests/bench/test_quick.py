@@ -51,15 +51,17 @@ def test_the_command_without_arguments(colorize: Callable[..., Any]) -> None:
 
 
 def test_what_it_says_is_what_it_measured(shipped: Path, colorize: Callable[..., Any]) -> None:
-    """Oracle: `measure` on the wheel's photos; the baseline of itself, of quality alone, is no loss."""
-    old = shipped / "old.json"
-    answer = colorize("bench", "quick", "--json", "-d", "cpu", "--precision", "fp32")
+    """Oracle: `measure` on the wheel's photos; the page has the same figure; the baseline of itself, of quality alone,
+    is no loss."""
+    old, page = shipped / "old.json", shipped / "page.html"
+    answer = colorize("bench", "--json", "-d", "cpu", "--precision", "fp32", "--report", page)
     old.write_text(answer.out)
     told = json.loads(answer.out)
     loaded = load_method("smsanet", weights=None, device=choose_device("cpu"))
     (expected,) = [row for row in measure({"smsanet": loaded}, None).rows if row.name == "smsanet"]
     (row,) = [row for row in told["quality"]["rows"] if row["name"] == "smsanet"]
     assert (row["psnr"], row["delta_e"]) == (expected.psnr, expected.delta_e)
+    assert f"<td>{expected.psnr:.3f}</td>" in page.read_text() and "<h1>colorize bench quick</h1>" in page.read_text()
     assert set(told["quality"]["without weights"]) == {"siggraph17", "agin", "color2embed", "multimodal"}
     assert [len(table["alone"]) for table in told["speed"]["tables"]] == [2, 2]
     forgiving = ("--tolerance", "seconds=1000")  # two runs of milliseconds on a busy machine

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from colorcli.bench.quality import Row
+from colorcli.bench.figures import Row
 from colorcli.bench.setting import Setting
 from colorcli.errors import ColorizeError
 from colorcli.report.bench import write_bench_page
 
 _EXTENDED: dict[str, Any] = {  # with what several methods' tables have besides
+    "bench": "quality",
     "method": "smsanet",
     "weights": "ab" * 32,
     "versions": {"colorize": "1", "torch": "2"},
@@ -42,7 +43,10 @@ def test_the_answer_of_quality(tmp_path: Path) -> None:
     """Oracle: the command's JSON, of its own rows and setting: each row's name and its PSNR, to three decimals, in the
     table; what measured at the top."""
     setting = Setting("smsanet", None, "ab" * 32, "cpu (2 threads)", "fp32", {}, {"torch": "2.15.0"})
-    rows = [Row("gray", 22.0404, 21.9, 20.8, 0.9, 0.0, 4), Row("smsanet", 23.1236, 22.9, 21.7, 0.91, 14.2, 4)]
+    rows = [
+        Row("gray", 22.0404, None, 21.9, 20.8, 0.9, 12.0, 0.0, 38.0, 4, ()),
+        Row("smsanet", 23.1236, (22.0, 24.0), 22.9, 21.7, 0.91, 11.0, 14.2, 24.0, 4, ()),
+    ]
     figures = {**asdict(setting), "protocol": "automatic", "side": 256, "rows": [*map(asdict, rows)]}
     figures["rows"].append({**figures["rows"][0], "name": "the truth", "psnr": None})
     text = _written(tmp_path, figures)
@@ -80,6 +84,7 @@ def test_speeds_by_side(tmp_path: Path) -> None:
     text = _written(
         tmp_path,
         {
+            "bench": "speed",
             "method": "smsanet",
             "engine": {"batch": 1},
             "left_out": [],
@@ -101,7 +106,7 @@ def test_without_matplotlib_the_page_names_the_extra(tmp_path: Path, monkeypatch
 
 def test_nothing_has_to_be_there(tmp_path: Path) -> None:
     """Oracle: an empty object gives a page all the same."""
-    assert "<h1>colorize bench quality</h1>" in _written(tmp_path, {})
+    assert "<h1>colorize bench</h1>" in _written(tmp_path, {})
 
 
 def test_a_place_that_takes_no_page(tmp_path: Path) -> None:

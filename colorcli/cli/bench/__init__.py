@@ -11,19 +11,21 @@ from colorcli.cli.bench import ablation, film, quality, quick, speed, study
 
 
 class _Tables(TyperGroup):
-    """`bench` alone is `bench quick`; options without the name of a table are those of `quality`."""
+    """`bench` alone, or with options that `bench quick` has, is that; with others, as --data, it is `bench quality`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args:
-            args = ["quick"]
-        elif args[0].startswith("-") and args[0] not in ctx.help_option_names:
-            args = ["quality", *args]
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            known = {
+                name for option in self.commands["quick"].params for name in (*option.opts, *option.secondary_opts)
+            }
+            given = {arg.partition("=")[0] for arg in args if arg.startswith("-")}
+            args = ["quick" if given <= known else "quality", *args]
         return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
     cls=_Tables,
-    help="Measure the quality or the speed of methods. Alone it is `bench quick`, with options alone `bench quality`.",
+    help="Measure the quality or the speed of methods. Alone it is `bench quick`, with --data `bench quality`.",
     rich_markup_mode=None,
 )
 app.command("quick")(quick.quick)
