@@ -124,7 +124,9 @@ def _sections(figures: Figures) -> Iterator[str]:
 def _table(rows: Sequence[Figures]) -> str:
     flat = [dict(_flat(row)) for row in rows]
     columns = list(dict.fromkeys(column for row in flat for column in row))
-    head = "".join(f'<th scope="col">{escaped(_column(column))}</th>' for column in columns)
+    words = {column for row in flat for column, value in row.items() if isinstance(value, str)}
+    kinds = {column: ' class="words"' if column in words else "" for column in columns}
+    head = "".join(f'<th scope="col"{kinds[column]}>{escaped(_column(column))}</th>' for column in columns)
     body = "".join("<tr>" + "".join(_cell(column[-1], row.get(column)) for column in columns) + "</tr>" for row in flat)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
