@@ -21,6 +21,7 @@ from colorcli.media.films.pixels import network_shape
 from colorcli.media.films.reading import frames_of, header_of
 from colorcli.media.films.scan import Scan, Shot, scan, scan_from
 from colorcli.media.films.segments import SegmentWriter
+from colorcli.media.films.settled import Settled, fine_format
 from colorcli.media.films.sheet import write_sheet
 from colorcli.media.places import comparison_path, whole_files
 from colorcli.media.results import ResultOptions
@@ -186,14 +187,14 @@ class FilmRun:
     def _colour(self, files: Sequence[Path], todo: Sequence[int], likes: Sequence[Photo]) -> None:
         if not todo:
             return
-        means = self.means
+        means, pixels = self.means, self._encoding.pixels
         colouring = Colouring(
             self._header,
             means.method.predict,
             means.exact,
             self._shape,
             means.options.saturation,
-            self._encoding.pixels,
+            fine_format(pixels) if self.job.film is not None and self.job.film.temporal else pixels,
             self.steadying,
             means.engine,
             means.say,
@@ -233,11 +234,12 @@ class FilmRun:
                 context = self._encoding.open(self._header)
                 with part.open("wb") as stream:
                     writer = SegmentWriter(stream, context)
+                    settled = Settled(self._header, self._encoding.pixels)
                     for made in self._of(shot, coloured):
                         if picture and made.number == shot.middle:
                             pair = side_by_side(made.frame.picture, made.picture, self._header, _SHEET_WIDTH)
                             picture[0].write_bytes(pair)
-                        writer.add(made.picture, made.number)
+                        writer.add(settled.rounded(made.picture, made.frame.picture, made.moved), made.number)
                         if made.measured is not None:
                             tally.add(made.measured)
                     writer.finish()

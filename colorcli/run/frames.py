@@ -46,6 +46,7 @@ class Made:
     picture: VideoFrame
     frame: Frame  # what it was made of
     measured: Measured | None  # what it adds to its shot's figures; None: a damaged one, with the colour before it
+    moved: Motion | None  # how it came from the frame before; None: it is its shot's first, or damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +172,4 @@ class Frames:
             one.frame.picture, given.header, small.lightness, small.chroma, given.saturation, given.pixels
         )
         measured = None if came is None else measure(came[0], small, came[1], given.saturation)
-        return Made(one.number, picture, one.frame, measured)
+        return Made(one.number, picture, one.frame, measured, None if came is None else came[1])

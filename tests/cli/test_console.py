@@ -78,7 +78,7 @@ _AGAIN = "the same command goes on where it stopped"
         (("auto", "photos", "-o", "out"), "colorcli.run.session.check", f"interrupted; {_AGAIN}"),
         (("exemplar", "photos", "--ref", "a.jpg"), "colorcli.run.session.check", f"interrupted; {_AGAIN}"),
         (("train", "smsanet"), "colorcli.train.config.parse_assignments", f"interrupted; with --resume {_AGAIN}"),
-        (("bench",), "colorcli.loader.load_method", "interrupted"),
+        (("bench",), "colorcli.bench.contestants.load_method", "interrupted"),
         (("samples", "samples"), "colorcli.media.samples.write_samples", "interrupted"),
         (("weights", "import", "siggraph17", "a.pth"), "colorcli.loader.import_published", "interrupted"),
     ],

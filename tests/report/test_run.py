@@ -19,7 +19,7 @@ import pyvips
 import skimage
 from PIL import Image
 
-from colorcli.items import Failure, FilmReport, Finished, Job, Reference, ShotReport
+from colorcli.items import Failure, FilmReport, Finished, Flicker, Job, Reference, ShotReport
 from colorcli.report.figures import figures
 from colorcli.report.run import RunReport
 from colorcli.report.settings import settings_of
@@ -244,7 +244,8 @@ def test_ten_thousand_rows(tmp_path: Path) -> None:
 def test_films_have_their_row(tmp_path: Path, put_color: Callable[..., Path]) -> None:
     """Oracle: the FilmReport as it was given; a film that cannot be opened is told in a note, and stops nothing."""
     photo = put_color(tmp_path / "a.png")
-    film = FilmReport(48, 2.0, "h264", 11.5, 0, (ShotReport(0, 48, 0.0, 2.0, "ref.jpg"),))
+    flicker = Flicker(0.2, 0.4, 0.001, 0.002, 0.001)
+    film = FilmReport(48, 2.0, "h264", 11.5, 0, flicker, (ShotReport(0, 48, 0.0, 2.0, 9.5, flicker, "ref.jpg"),))
     from colorcli.items import FilmOptions
 
     job = Job(photo, tmp_path / "none.mp4", "a.mp4", film=FilmOptions())

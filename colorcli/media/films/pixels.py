@@ -75,7 +75,7 @@ def is_gray(picture: VideoFrame) -> bool:
         return False
     bits = components[1].bits
     return all(
-        int(np.abs(_plane(plane, bits).astype(np.int32) - (1 << (bits - 1))).max()) <= _NEUTRAL << (bits - 8)
+        int(np.abs(plane_of(plane, bits).astype(np.int32) - (1 << (bits - 1))).max()) <= _NEUTRAL << (bits - 8)
         for plane in planes[1:3]
     )
 
@@ -97,17 +97,21 @@ def as_picture(rgb: pyvips.Image, source: VideoFrame, header: FilmHeader, pixels
     made = picture.reformat(format=pixels, interpolation=_EXACT, dst_colorspace=space, dst_color_range=ranged)
     made.colorspace, made.color_range = header.matrix, int(ranged)
     made.color_trc, made.color_primaries = header.transfer, header.primaries
-    if not header.full_range and is_gray(source):
-        _keep_extremes(source, made)
+    keep_extremes(source, made, header)
     return made
 
 
-def _keep_extremes(source: VideoFrame, made: VideoFrame) -> None:
-    """Luma blacker than black and whiter than white as the source has it: its colour is gray there."""
+def keep_extremes(source: VideoFrame, made: VideoFrame, header: FilmHeader) -> None:
+    """Luma of a gray source blacker than black and whiter than white as it has it: its colour is gray there.
+
+    Where both have the same depth.
+    """
+    if header.full_range or not is_gray(source):
+        return
     bits = made.format.components[0].bits
     if source.format.components[0].bits != bits or made.format.is_rgb:
         return
-    luma, new = _plane(source.planes[0], bits), _plane(made.planes[0], bits)
+    luma, new = plane_of(source.planes[0], bits), plane_of(made.planes[0], bits)
     beyond = (luma < _BLACK << (bits - 8)) | (luma > _WHITE << (bits - 8))
     if beyond.any():
         new[beyond] = luma[beyond]
@@ -130,17 +134,17 @@ def _told(picture: VideoFrame, header: FilmHeader) -> VideoFrame:
     return picture
 
 
-def _plane(plane: object, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def plane_of(plane: object, bits: int) -> NDArray[Any]:
     """A plane of one sample a place, without the padding of its lines."""
     size = 1 if bits <= 8 else 2
     values = np.frombuffer(plane, np.uint8 if size == 1 else np.dtype("<u2"))  # type: ignore[call-overload]
     lines = values[: plane.height * plane.line_size // size].reshape(plane.height, -1)  # type: ignore[attr-defined]
-    cut: NDArray[np.uint8] | NDArray[np.uint16] = lines[:, : plane.width]  # type: ignore[attr-defined]
+    cut: NDArray[Any] = lines[:, : plane.width]  # type: ignore[attr-defined]
     return cut
 
 
 def _luma(gray: VideoFrame) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    return _plane(gray.planes[0], 16 if "16" in gray.format.name else 8)
+    return plane_of(gray.planes[0], 16 if "16" in gray.format.name else 8)
 
 
 @lru_cache(maxsize=2)
