@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 
@@ -32,6 +34,7 @@ except ImportError as error:
 _STORE = 80 * 2**20  # bytes, Ray's least: what goes between processes here are names, not pixels
 _SIDE_BY_SIDE = 3  # errands that a GPU's worker does at once: one is read, one is coloured, one is written
 _PATIENCE = 30.0  # s without any worker until a person is told
+_REACHED = 5.0  # s that a cluster has to accept a connection; Ray itself would try for ten minutes
 _DEATHS = 3  # of workers before they were ready, one after the other, that end the run
 
 
@@ -44,6 +47,7 @@ def connected(address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere without being asked
     place = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _STORE} if place == "local" else {}
+    _reach(place)
     try:
         ray.init(place, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except Exception as error:  # of many kinds, by what Ray tried
@@ -53,6 +57,19 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(place: str) -> None:
+    """UsageError where nobody listens at a HOST:PORT; other places are Ray's to find."""
+    if ":" not in place:
+        return
+    try:
+        url = urlsplit(place if "://" in place else f"//{place}")
+        socket.create_connection((url.hostname, url.port), _REACHED).close()
+    except (OSError, ValueError, TypeError) as error:  # the last two: no port, or no number
+        raise UsageError(
+            f"no Ray cluster at {place}: {error}; expected HOST:PORT, as `ray start --head` told"
+        ) from error
 
 
 def check_device(device: str, precision: str) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -140,6 +141,16 @@ def test_either_engine_goes_on_where_a_run_was_stopped(
     answer = auto(many, out=tmp_path / "out")
     assert answer.code == 3 and re.search(r"[1-9]\d* coloured, [1-9]\d* done before, 1 failed", answer.out)
     assert files_in(tmp_path / "out") == files_in(local)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:9", "127.0.0.1:port", "ray://127.0.0.1:9"])
+def test_where_nobody_listens(place: str, photos: Path, tmp_path: Path, auto: Callable[..., Answer]) -> None:
+    """Oracle: the port of the discard service, which nobody offers: exit 2 at once, where Ray tries for minutes."""
+    pytest.importorskip("ray", reason="the cluster extra is not installed")
+    started = time.monotonic()
+    answer = auto(photos, "--engine", "ray", "--address", place, out=tmp_path / "out")
+    assert answer.code == 2 and f"no Ray cluster at {place}" in answer.err
+    assert time.monotonic() - started < 60 and not (tmp_path / "out").exists()
 
 
 def test_what_a_cluster_cannot_do_is_said(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
