@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from colorcli.errors import ColorizeError
+from colorcli.errors import ColorizeError, UsageError
 from colorcli.items import Failure, Finished, Job
 from colorcli.media.places import held_path, part_path
 from colorcli.media.results import ResultOptions
 from colorcli.run.errand import Answer
 from colorcli.run.ledger import Ledger, Standing, Written, written_at
 from colorcli.run.local import Outcome
+from colorcli.run.session import Request, asked_for
 from colorcli.run.spread import SpreadRun
 
 _PACKAGE = Path(__file__).parents[2] / "colorcli"
@@ -208,6 +209,15 @@ def test_leftovers_of_a_killed_run_are_cleaned(setting: _Setting) -> None:
         path.write_bytes(b"half")
     assert len(setting.run(_Pool())) == 10
     assert [path.name for path in Path("out").glob(".*.*") if path.is_file()] == [".other.part"]
+
+
+def test_films_are_refused_by_name(tmp_path: Path) -> None:
+    """Oracle: the film's name, how many more there are, and what to do; photos are none."""
+    jobs = [Job(tmp_path / name, tmp_path / "out" / name, name) for name in ("a.jpg", "b.mp4", "c.mkv")]
+    request = Request("smsanet", engine="ray")
+    assert asked_for(jobs[:1], tmp_path / "out", request, lambda _: None) == jobs[:1]
+    with pytest.raises(UsageError, match=r"takes no films: b.mp4 and 1 more"):
+        asked_for(jobs, tmp_path / "out", request, lambda _: None)
 
 
 # what the rest of the package sees of Ray

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def test_an_errand(
         assert written == (written_at(target), written_at(target.with_name(f"{target.name}.compare.jpg")))
     assert files_in(tmp_path / "out") == files_in(tmp_path / "local")
     assert not (tmp_path / "out" / LEDGER).exists()
+
+
+def test_errands_side_by_side(
+    order: Order, photos: Path, tmp_path: Path, auto: Callable[..., object], files_in: Callable[..., object]
+) -> None:
+    """Oracle: the local engine's bytes: a GPU's worker does several errands at once, in its threads."""
+    auto(photos, "--compare", "--precision", "fp32", out=tmp_path / "local")
+    worker = Worker(order)
+    assert worker.prepare().error is None
+    with ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(lambda job: worker.colour([job]), _jobs(photos, tmp_path / "out")))
+    assert [len(answer.outcomes) for answer in answers] == [1, 1, 1, 1]
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "local")
 
 
 def test_references_outlive_an_errand(
