@@ -42,7 +42,7 @@ _DEATHS = 3  # of workers before they were ready, one after the other, that end 
 def connected(address: str | None) -> Iterator[None]:
     """With a Ray cluster: at the address, else at RAY_ADDRESS, else one of this machine alone, which ends with it.
 
-    Errors: UsageError where there is none.
+    Errors: UsageError where there is none; ColorizeError where it cannot be started here.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere without being asked
     place = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -51,8 +51,9 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         ray.init(place, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except Exception as error:  # of many kinds, by what Ray tried
-        remedy = "is this machine able to run Ray?" if place == "local" else "was `ray start` called on this machine?"
-        raise UsageError(f"no Ray cluster at {place}: {error}; {remedy}") from error
+        if place == "local":
+            raise ColorizeError(f"Ray cannot be started on this machine: {error}; leave out --engine") from error
+        raise UsageError(f"no Ray cluster at {place}: {error}; was `ray start` called on this machine?") from error
     try:
         yield
     finally:

@@ -59,6 +59,6 @@ def _order(jobs: Sequence[Job], out: Path | None, request: Request, settings: st
     named = replace(
         absolute_request(request), engine="local", device=processor.device.type, precision=processor.precision
     )
-    seen = [jobs[0].source, *request.weights, *([] if out is None else [out / LEDGER])]
-    visible = tuple(Path(os.path.abspath(path)) for path in seen)  # noqa: PTH100 - links stay
+    seen = [jobs[0].source.parent, *request.weights, *([] if out is None else [out / LEDGER])]
+    visible = tuple(Path(os.path.abspath(path)) for path in seen if os.path.lexists(path))  # noqa: PTH100 - links stay
     return Order(named, settings, visible, absolute_segments(segments_of(jobs)), plan.cores)
