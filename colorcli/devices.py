@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from colorcli.errors import UsageError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What networks run on, and how precisely."""
+
+    device: torch.device
+    dtype: torch.dtype
+    name: str  # as a person knows it
+    here: bool = True  # in this process
+
+    @property
+    def precision(self) -> str:
+        """`fp32`, `bf16` or `fp16`."""
+        return next(name for name, dtype in PRECISIONS.items() if dtype is self.dtype)
+
+
+def choose_processor(device: str, precision: str, half: bool) -> Processor:
+    """One that is here: as of `choose_device` and `choose_precision`."""
+    chosen = choose_device(device)
+    return Processor(chosen, choose_precision(precision, chosen, half), describe(chosen))
 
 
 def choose_device(name: str = "auto") -> torch.device:

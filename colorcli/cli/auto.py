@@ -25,6 +25,8 @@ def auto(
     size: options.Size = 0,
     batch: options.Batch = 0,
     jobs: options.Jobs = 0,
+    engine: options.Engine = "local",
+    address: options.Address = None,
     format: options.Format = "same",
     quality: options.Quality = None,
     saturation: options.Saturation = 1.0,
@@ -100,6 +102,8 @@ def auto(
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
+        engine=engine,
+        address=address,
         films=films,
     )
     check(request)  # whatever the files are like: there may be nothing to do

@@ -74,6 +74,8 @@ def exemplar(
     size: options.Size = 0,
     batch: options.Batch = 0,
     jobs: options.Jobs = 0,
+    engine: options.Engine = "local",
+    address: options.Address = None,
     format: options.Format = "same",
     quality: options.Quality = None,
     saturation: options.Saturation = 1.0,
@@ -153,6 +155,8 @@ def exemplar(
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
+        engine=engine,
+        address=address,
         films=films,
         strength=strength,
     )

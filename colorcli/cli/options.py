@@ -29,7 +29,26 @@ Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say m
 # of the commands that colour photos
 
 Batch = Annotated[int, typer.Option("--batch", help="Photos in one network call. 0: automatic.")]
-Jobs = Annotated[int, typer.Option("-j", "--jobs", help="Threads that read, and that write. 0: cores.")]
+Jobs = Annotated[
+    int,
+    typer.Option("-j", "--jobs", help="Threads that read, and that write; with --engine ray, workers. 0: cores."),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="ray: photos go to a Ray cluster, whose nodes all see inputs and results under the same paths.",
+        metavar="local|ray",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="Of a Ray cluster that this machine belongs to, or auto. [default: RAY_ADDRESS, else this machine alone]",
+        metavar="HOST:PORT",
+    ),
+]
 Format = Annotated[str, typer.Option("--format", help="same, png, jpg, webp or tiff.")]
 Quality = Annotated[int | None, typer.Option("--quality", help="1..100, for JPEG, WebP and AVIF.")]
 Saturation = Annotated[float, typer.Option("--saturation", help="Factor on the colour; 0 is gray.")]

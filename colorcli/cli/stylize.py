@@ -40,6 +40,8 @@ def stylize(
     size: options.Size = 0,
     batch: options.Batch = 0,
     jobs: options.Jobs = 0,
+    engine: options.Engine = "local",
+    address: options.Address = None,
     format: options.Format = "same",
     quality: options.Quality = None,
     recursive: options.Recursive = True,
@@ -91,6 +93,8 @@ def stylize(
         max_pixels=max_pixels,
         overwrite=overwrite,
         verbosity=-1 if quiet else verbose,
+        engine=engine,
+        address=address,
         strength=1.0,
         stylizes=True,
     )

@@ -4,5 +4,9 @@
 
 `film` is the run of one film, `frames` its threads, `films` one after another, `mixed` photos and then films; `engine`
 says how the work is spread. `ledger` knows what was made before, in the table of `rows`; `judge` says what that means
-for a job. `preview` foretells a run from the ledger and the headers; `doctor` examines what all of it stands on.
+for a job; `leftovers` are what a killed process left. `preview` foretells a run from the ledger and the headers;
+`doctor` examines what all of it stands on.
+
+On a cluster a `worker` is a LocalRun without a ledger, `cluster` has Ray's actors of them, `spread` is the run that
+keeps the ledger and hands them `errand`s, `cluster_session` opens it.
 """

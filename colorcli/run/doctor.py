@@ -21,6 +21,7 @@ _LIBRARIES = (
     "scikit-image",
     "safetensors",
     "typer",
+    "ray",
 )
 
 
@@ -44,7 +45,7 @@ def examine() -> list[Finding]:
         try:
             findings.append(Finding(library, version(library), True))
         except PackageNotFoundError:
-            optional = library == "pyvips-binary"  # a system libvips serves as well
+            optional = library in ("pyvips-binary", "ray")  # a system libvips serves as well; Ray is for clusters
             findings.append(Finding(library, "not installed", optional))
     findings += [_tried("libvips", _libvips), _tried("device", _device), _tried("libav", _libav)]
     findings.append(_tried("ffmpeg", _ffmpeg))

@@ -19,6 +19,7 @@ class Engine:
     workers: int  # threads that decode, and as many that encode
     lanes: int  # threads that run the network
     threads_per_lane: int  # cores that one network call uses; a GPU's lane needs one
+    threads_per_photo: int = 0  # of libvips, where there are fewer photos than workers; 0: all cores
 
     @staticmethod
     def plan(device: torch.device, jobs: int, *, batch: int = 0, workers: int = 0) -> Engine:
@@ -36,3 +37,13 @@ class Engine:
         # Not by the number of jobs: other thread counts give other last bits, and a photo alone (the last of a
         # resumed run, say) must come out as it does in a folder.
         return Engine(batch or 1, workers, max(1, min(lanes, jobs)), max(1, cores // lanes))
+
+    @staticmethod
+    def share(device: torch.device, cores: int, *, batch: int = 0) -> Engine:
+        """Of one among several processes on a machine, which has so many of its cores.
+
+        On a CPU its stages take turns on one core: there are as many such processes as cores.
+        """
+        if device.type != "cpu":
+            return Engine(batch or _AUTO_BATCH_GPU, cores, 1, 1, 1)
+        return Engine(batch or 1, 1, 1, 1, 1)

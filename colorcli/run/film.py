@@ -21,7 +21,6 @@ from colorcli.media.films.pixels import network_shape
 from colorcli.media.films.reading import frames_of, header_of
 from colorcli.media.films.scan import Scan, Shot, scan, scan_from
 from colorcli.media.films.segments import SegmentWriter
-from colorcli.media.films.settled import Settled, fine_format
 from colorcli.media.films.sheet import write_sheet
 from colorcli.media.places import comparison_path, whole_files
 from colorcli.media.results import ResultOptions
@@ -34,6 +33,7 @@ from colorcli.run.ledger import Ledger, Mark
 from colorcli.stages.film import Steadying, see, side_by_side
 from colorcli.stages.flicker import ShotFigures, Tally
 from colorcli.stages.refer import References
+from colorcli.stages.settled import Settled, fine_format
 
 Say = Callable[[str], None]
 

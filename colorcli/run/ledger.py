@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from enum import Enum
@@ -48,6 +48,29 @@ class Look(NamedTuple):
     standing: Standing
     mark: Mark
     path: Path  # the result, or the comparison or picture beside it where that is what is foreign
+
+
+class Written(NamedTuple):
+    """A file as whoever wrote it saw it."""
+
+    size: int  # bytes
+    time: int  # ns, st_mtime
+    digest: str  # sha256 of its bytes
+
+
+def written_at(path: Path) -> Written:
+    """Errors: OSError."""
+    facts = path.stat()
+    return Written(facts.st_size, facts.st_mtime_ns, sha256_of(path))
+
+
+def files_of(job: Job, compare: bool) -> tuple[Path, ...]:
+    """All that a job writes. compare: each result has a comparison, but for one that several share."""
+    if job.shows:
+        return (job.target,)
+    explaining = [path for path in (job.attention, job.stages) if path is not None]
+    matches = () if job.matches is None else match_paths(job.matches)
+    return (*results_of(job.target, compare and job.together is None), *explaining, *matches)
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
@@ -108,13 +131,9 @@ class Ledger:
     def _name(self, path: Path) -> str:
         return as_text(os.path.relpath(path, self._out))  # an attention map may lie elsewhere
 
-    def _files(self, job: Job) -> tuple[Path, ...]:
-        """All that a job writes."""
-        if job.shows:
-            return (job.target,)
-        explaining = [path for path in (job.attention, job.stages) if path is not None]
-        matches = () if job.matches is None else match_paths(job.matches)
-        return (*results_of(job.target, self._compare and job.together is None), *explaining, *matches)
+    def files(self, job: Job) -> tuple[Path, ...]:
+        """As of `files_of`."""
+        return files_of(job, self._compare)
 
     def look(self, job: Job) -> Look:
         """Where a job stands, its files taken together. A comparison that it shares counts if it is missing or foreign.
@@ -123,7 +142,7 @@ class Ledger:
         result's place.
         """
         mark = self._mark(job)
-        found = [(self._standing(path, mark), path) for path in self._files(job)]
+        found = [(self._standing(path, mark), path) for path in self.files(job)]
         if job.together is not None:
             shared = self._standing(job.together, mark)  # what else it was made from is the comparison's own affair
             found += [(shared, job.together)] if shared in (Standing.NEW, Standing.FOREIGN) else []
@@ -199,7 +218,7 @@ class Ledger:
         Also noted is what lies in their places and is not ours: a killed run must not make it so. Errors: PhotoError
         where nobody can tell.
         """
-        names = {path: self._name(path) for path in self._files(job)}
+        names = {path: self._name(path) for path in self.files(job)}
         before = {name: self._rows.get(name) for name in names.values()}
         begun = Row("begun", mark.content, mark.source, mark.size, mark.time, mark.settings, None, None, None)
         changes: dict[str, Row | None] = {}
@@ -215,16 +234,18 @@ class Ledger:
         """Note that nothing was written after all: what lies there is no more ours than it was before."""
         self._rows.put(before)
 
-    def finish(self, job: Job) -> None:
-        """Note that this job's files lie whole under their final names. Errors: OSError where one cannot be read."""
+    def finish(self, job: Job, written: Sequence[Written] | None = None) -> None:
+        """Note that this job's files lie whole under their final names. Errors: OSError where one cannot be read.
+
+        written: what whoever wrote them saw of `files`, in that order; None: they are read here.
+        """
+        files = self.files(job)
         changes: dict[str, Row | None] = {}
-        for path in self._files(job):
-            name, result = self._name(path), path.stat()
+        for path, seen in zip(files, map(written_at, files) if written is None else written, strict=True):
+            name = self._name(path)
             row = self._rows.get(name)
             if row is not None:  # it was begun
-                changes[name] = row._replace(
-                    state="done", size=result.st_size, time=result.st_mtime_ns, digest=sha256_of(path)
-                )
+                changes[name] = row._replace(state="done", size=seen.size, time=seen.time, digest=seen.digest)
         self._rows.put(changes)
 
     def stages_folder(self, job: Job) -> Path:

@@ -14,13 +14,13 @@ from colorcli.devices import use_threads
 from colorcli.errors import ColorizeError, PhotoError, Stopped
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
-from colorcli.media.places import held_path, part_path
 from colorcli.media.results import ResultOptions
 from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
 from colorcli.run.engine import Engine
 from colorcli.run.judge import Unchanged, judge
 from colorcli.run.ledger import Ledger, Ledgers, Mark
+from colorcli.run.leftovers import remove_parts
 from colorcli.run.together import Together
 from colorcli.run.unforeseen import unforeseen
 from colorcli.stages.batch import Batcher
@@ -43,7 +43,7 @@ class LocalRun:
         jobs: Sequence[Job],
         method: LoadedMethod,
         exact: Callable[[], LoadedMethod],
-        ledgers: Ledgers,
+        ledgers: Ledgers | None,
         options: ResultOptions,
         engine: Engine,
         *,
@@ -57,13 +57,15 @@ class LocalRun:
         """size: side of the network's input, pixels. exact: loads the method in fp32, asked at most once.
 
         max_pixels: larger photos fail; 0 is no limit. references: of a method that needs one for each photo.
+        ledgers: None where somebody else keeps them: every job is to be done, is noted nowhere, and no comparison is
+        made that several results share.
         """
         self._jobs, self._method, self._ledgers, self._options, self._engine = jobs, method, ledgers, options, engine
         self._references = references
         self._size, self._max_pixels, self._overwrite = size, max_pixels, overwrite
         self._say, self._verbosity = say, verbosity
         self._load_exact = exact
-        self._together = Together(jobs, ledgers, options.provenance, overwrite=overwrite)
+        self._together = Together(jobs, ledgers, options.provenance, overwrite=overwrite) if ledgers else None
         self._marks: dict[Job, Mark] = {}  # of the photos that are on their way
         self._exact: LoadedMethod | None = None
         self._exact_lock = threading.Lock()
@@ -81,13 +83,11 @@ class LocalRun:
 
     def __iter__(self) -> Iterator[Outcome]:
         """Run. Leaving the loop early, or an exception in it, stops the stages; files begun are finished or removed."""
-        for leftover in self._ledgers.leftovers():
-            for unfinished in (part_path(leftover), held_path(leftover)):
-                with suppress(OSError):  # it is not there, or its folder has become a file since
-                    unfinished.unlink()
+        if self._ledgers is not None:
+            remove_parts(self._ledgers.leftovers())
         engine = self._engine
         pyvips.cache_set_max(0)  # libvips would keep whole decoded files
-        _set_vips_threads(1 if len(self._jobs) > engine.workers else 0)
+        _set_vips_threads(1 if len(self._jobs) > engine.workers else engine.threads_per_photo)
         threads = [threading.Thread(target=self._feed, name="feed")]
         threads += [self._thread("decode", i, self._todo, self._decode, self._photos) for i in range(engine.workers)]
         threads += [threading.Thread(target=self._group, name="batch")]
@@ -98,7 +98,7 @@ class LocalRun:
             for thread in threads:
                 thread.start()
             for outcome in self._outcomes:
-                yield self._together.after(outcome)
+                yield outcome if self._together is None else self._together.after(outcome)
         finally:
             self.close()
         if self._fatal is not None:
@@ -179,15 +179,15 @@ class LocalRun:
             self._todo.close()
 
     def _decode(self, job: Job) -> Iterator[Photo | Outcome]:
-        judged = judge(job, self._ledgers, self._overwrite)
-        if not isinstance(judged, Mark):
+        judged = None if self._ledgers is None else judge(job, self._ledgers, self._overwrite)
+        if isinstance(judged, Unchanged | Failure):
             yield judged
             return
         spec = self._method.spec
         decoded = decode(job, self._size, spec.multiple, self._max_pixels, colors=spec.sees_color)
         if self._references is not None and isinstance(decoded, Photo):
             decoded = self._references.refer(decoded)
-        if isinstance(decoded, Photo):
+        if isinstance(decoded, Photo) and judged is not None:
             self._marks[decoded.job] = judged
         yield decoded
 
@@ -221,7 +221,7 @@ class LocalRun:
                 yield made
         finally:
             for job in ended:
-                del self._marks[job]
+                self._marks.pop(job, None)
 
     def _shrink(self, photos: int) -> None:
         self._batcher.size = min(self._batcher.size, photos)
@@ -234,6 +234,9 @@ class LocalRun:
 
     def _encode(self, colored: Colored) -> Iterator[Outcome]:
         job = colored.photo.job
+        if self._ledgers is None:
+            yield encode(colored, self._options)
+            return
         try:
             with self._ledgers.of(job) as ledger:
                 outcome = self._noted(colored, ledger)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from colorcli import __version__
-from colorcli.devices import choose_device, choose_precision, describe
+from colorcli.devices import Processor, choose_processor
 from colorcli.errors import PhotoError, UsageError
-from colorcli.items import Dot, Failure, FilmOptions, Job, Reference
+from colorcli.items import Dot, Failure, FilmOptions, Job, Reference, Segments
 from colorcli.loader import LoadedMethod, blended, choices_of, load_method
 from colorcli.media.films.kinds import is_film
 from colorcli.media.formats import MAX_PIXELS
@@ -33,9 +33,11 @@ from colorcli.stages.refer import References, read_reference
 
 if TYPE_CHECKING:
     from colorcli.run.mixed import MixedRun
+    from colorcli.run.spread import SpreadRun
 
 _MANY = 10_000  # frames of a film, for the plan of an engine
 _AUTOMATIC = "smsanet"  # the method that a reference's colour is blended with
+_ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Request:
     strength: float | None = None  # 0..1, how much of a reference's colour; None: of a method that takes no reference
     choices: tuple[Reference, ...] = ()  # of these each photo gets the nearest; (): its job names its reference
     films: FilmOptions = field(default_factory=FilmOptions)  # how films are made
+    engine: str = "local"  # "local", "ray"
+    address: str | None = None  # of a Ray cluster; None: the one of the environment, else one on this machine alone
 
     @property
     def spec(self) -> MethodSpec:
@@ -97,12 +101,12 @@ class Making:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
     """A request with its device and weights found."""
 
     method: LoadedMethod
     making: Making
-    load: Callable[[torch.dtype], LoadedMethod]  # the same in another precision
+    exact: Callable[[], LoadedMethod]  # loads the same in fp32
     options: ResultOptions
     size: int
     settings: str  # the ledger's key
@@ -110,7 +114,17 @@ class _Prepared:
 
 def check(request: Request) -> None:
     """UsageError for what can be told to be wrong without the files and the weights."""
-    _chosen(request)
+    spec, _ = _chosen(request)
+    if request.engine not in _ENGINES:
+        raise UsageError(f"--engine must be {' or '.join(_ENGINES)}, not {request.engine!r}")
+    if request.engine == "ray":
+        from colorcli.run.cluster import check_device  # which says so where Ray is not installed
+
+        check_device(request.device, request.precision)
+        return
+    if request.address is not None:
+        raise UsageError("--address is that of a Ray cluster; add --engine ray, or leave it out")
+    choose_processor(request.device, request.precision, spec.half)
 
 
 def check_references(references: Sequence[Reference], max_pixels: int) -> None:
@@ -122,7 +136,7 @@ def check_references(references: Sequence[Reference], max_pixels: int) -> None:
             raise UsageError(str(error).removeprefix("its ")) from error
 
 
-def _chosen(request: Request) -> tuple[MethodSpec, dict[str, str], torch.device, torch.dtype]:
+def _chosen(request: Request) -> tuple[MethodSpec, dict[str, str]]:
     spec = request.spec
     able = ", ".join(other.name for other in METHODS if other.needs_reference is not spec.needs_reference)
     if spec.needs_reference and request.strength is None:
@@ -132,13 +146,16 @@ def _chosen(request: Request) -> tuple[MethodSpec, dict[str, str], torch.device,
     if not spec.needs_reference and request.strength is not None:
         raise UsageError(f"{spec.name} takes no reference photo: `colorize auto` runs it; or choose -m {able}")
     _refuse_unable(spec, request)
-    choices = choices_of(spec, {"transform": request.transform})
-    device = choose_device(request.device)
-    return spec, choices, device, choose_precision(request.precision, device, spec.half)
+    return spec, choices_of(spec, {"transform": request.transform})
 
 
-def _prepare(request: Request, say: Say) -> _Prepared:
-    spec, choices, device, dtype = _chosen(request)
+def prepare(request: Request, say: Say, processor: Processor | None = None) -> Prepared:
+    """processor: what the networks run on; None: as the request says. For one elsewhere the method is loaded here in
+    fp32 on the CPU, to be known. Errors: UsageError, WeightsError.
+    """
+    spec, choices = _chosen(request)
+    processor = processor or choose_processor(request.device, request.precision, spec.half)
+    device = processor.device if processor.here else torch.device("cpu")
     torch.manual_seed(request.seed)
 
     def load(precision: torch.dtype) -> LoadedMethod:
@@ -147,13 +164,13 @@ def _prepare(request: Request, say: Say) -> _Prepared:
             return own
         return blended(own, load_method(_AUTOMATIC, weights=(), device=device, dtype=precision), request.strength)
 
-    method = load(dtype)
+    method = load(processor.dtype if processor.here else torch.float32)
     if request.explains:
         _try_showing(method)
     size = request.size or method.size
-    precision = str(dtype).removeprefix("torch.")
+    precision = str(processor.dtype).removeprefix("torch.")
     title = f"{spec.title} blended with {METHODS[_AUTOMATIC].title}" if request.blends else spec.title
-    making = Making(title, method.sha256, size, describe(device), precision)
+    making = Making(title, method.sha256, size, processor.name, precision)
     say(f"{title} at {size} px on {making.device}, {precision}")
     names = f"{spec.name}, {_AUTOMATIC}" if request.blends else spec.name
     options = ResultOptions(
@@ -168,7 +185,7 @@ def _prepare(request: Request, say: Say) -> _Prepared:
         "weights": method.sha256,
         "size": size,
         "precision": precision,
-        "device": device.type,
+        "device": processor.device.type,
         "saturation": options.saturation,
         "quality": options.quality,
         "compare": options.compare,
@@ -179,7 +196,7 @@ def _prepare(request: Request, say: Say) -> _Prepared:
     if request.strength is not None:
         decides["strength"] = request.strength
         decides["choices"] = sorted({reference.sha256 for reference in request.choices})
-    return _Prepared(method, making, load, options, size, settings_key(decides))
+    return Prepared(method, making, lambda: load(torch.float32), options, size, settings_key(decides))
 
 
 def _try_showing(method: LoadedMethod) -> None:
@@ -206,11 +223,17 @@ def _refuse_unable(spec: MethodSpec, request: Request) -> None:
             raise UsageError(f"{spec.name} {lack}; choose -m {able}, or leave out {option}")
 
 
-def _asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
-    """The jobs with what the request says of all photos; sidecars that the method would not see are told, once."""
+def asked_for(jobs: Sequence[Job], out: Path | None, request: Request, say: Say) -> Sequence[Job]:
+    """The jobs with what the request says of all photos; sidecars that the method would not see are told, once.
+
+    Errors: UsageError for films on a cluster.
+    """
     spec = request.spec
     films = {place for place, job in enumerate(jobs) if is_film(job.source, job.target)}
     if films:
+        if request.engine != "local":
+            named = jobs[min(films)].name + (f" and {len(films) - 1} more" if len(films) > 1 else "")
+            raise UsageError(f"--engine {request.engine} takes no films: {named}; colour these without it")
         jobs = _with_films(jobs, films, request, say)
     takes_hints = spec.takes_hints
     unseen = 0 if takes_hints else sum(job.sidecar is not None for job in jobs)
@@ -273,6 +296,13 @@ def _held_ledger(
     return closing(Ledger(out, settings, compare=compare, file=file))
 
 
+def held_ledgers(
+    jobs: Sequence[Job], out: Path | None, settings: str, compare: bool
+) -> AbstractContextManager[Ledgers]:
+    """The ledgers of these jobs, held from other runs. Errors: ColorizeError if `out` cannot be used."""
+    return _ledgers(_held_ledger, jobs, out, settings, compare)
+
+
 @contextmanager
 def open_run(
     jobs: Sequence[Job],
@@ -280,23 +310,29 @@ def open_run(
     request: Request,
     say: Say,
     made_with: Callable[[Making], None] = lambda _: None,
-) -> Iterator[LocalRun | MixedRun]:
+) -> Iterator[LocalRun | MixedRun | SpreadRun]:
     """The run for these jobs, holding the output folder's ledger until it is left. out: None, as of `discover`.
 
     made_with: told before the run what its results will be made with. Errors: UsageError, WeightsError before anything
     is written; ColorizeError if `out` cannot be used.
     """
-    prepared = _prepare(request, say)
+    if request.engine == "ray":
+        from colorcli.run.cluster_session import open_spread
+
+        with open_spread(jobs, out, request, say, made_with) as spread:
+            yield spread
+        return
+    prepared = prepare(request, say)
     made_with(prepared.making)
-    jobs = _asked_for(jobs, out, request, say)
+    jobs = asked_for(jobs, out, request, say)
     films = [job for job in jobs if job.film is not None]
     photos = [job for job in jobs if job.film is None] if films else jobs
-    with _ledgers(_held_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
+    with held_ledgers(jobs, out, prepared.settings, request.compare) as ledgers:
         engine = Engine.plan(prepared.method.device, len(photos), batch=request.batch, workers=request.workers)
         run = LocalRun(
             photos,
             prepared.method,
-            lambda: prepared.load(torch.float32),
+            prepared.exact,
             ledgers,
             prepared.options,
             engine,
@@ -305,21 +341,21 @@ def open_run(
             overwrite=request.overwrite,
             say=say,
             verbosity=request.verbosity,
-            references=_references(prepared.method, request, jobs, say),
+            references=references_of(prepared.method, request, segments_of(jobs), say),
         )
         with closing(run):  # before the ledger that its threads write to
             yield _with_films_run(run, films, request, prepared, ledgers, say) if films else run
 
 
 def _with_films_run(
-    photos: LocalRun, films: Sequence[Job], request: Request, prepared: _Prepared, ledgers: Ledgers, say: Say
+    photos: LocalRun, films: Sequence[Job], request: Request, prepared: Prepared, ledgers: Ledgers, say: Say
 ) -> MixedRun:
     from colorcli.color.steady import Steady  # here, and what loads PyAV: a run over photos alone starts without
     from colorcli.run.film import Means
     from colorcli.run.films import FilmsRun
     from colorcli.run.mixed import MixedRun
 
-    exact = cache(lambda: prepared.load(torch.float32))
+    exact = cache(prepared.exact)
     engine = Engine.plan(prepared.method.device, _MANY, batch=request.batch, workers=request.workers)
     means = Means(
         prepared.method,
@@ -327,24 +363,35 @@ def _with_films_run(
         prepared.options,
         engine,
         prepared.size,
-        _references(prepared.method, request, films, say),  # the photos' run stops its own
+        references_of(prepared.method, request, None, say),  # the photos' run stops its own
         say,
     )
     run = FilmsRun(films, means, ledgers, overwrite=request.overwrite, verbosity=request.verbosity, steadying=Steady)
     return MixedRun(photos, run)
 
 
-def _references(method: LoadedMethod, request: Request, jobs: Sequence[Job], say: Say) -> References | None:
+def segments_of(jobs: Sequence[Job]) -> Segments | None:
+    """All jobs have the same: they are of one photo."""
+    return jobs[0].segments if jobs else None
+
+
+def references_of(
+    method: LoadedMethod,
+    request: Request,
+    segments: Segments | None,
+    say: Say,
+    made: Callable[..., References] = References,
+) -> References | None:
     """Of a method that needs them; None of any other."""
     if method.embed is None or method.content is None:
         return None
-    return References(
+    return made(
         method.embed,
         method.content,
         multiple=method.spec.multiple,
         max_pixels=request.max_pixels,
         choices=request.choices,
-        segments=jobs[0].segments if jobs else None,  # all jobs have the same: they are of one photo
+        segments=segments,
         say=say,
     )
 
@@ -355,7 +402,12 @@ def rehearse(
     """What `open_run` would do with these jobs, nothing without any; `out` is only read. Errors: as of `open_run`."""
     if not jobs:
         return
-    prepared = _prepare(request, say)
-    jobs = _asked_for(jobs, out, request, say)
+    jobs = asked_for(jobs, out, request, say)
+    processor = None
+    if request.engine == "ray":
+        from colorcli.run.cluster_session import foreseen_processor
+
+        processor = foreseen_processor(jobs, request)
+    prepared = prepare(request, say, processor)
     with _ledgers(copied_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
         yield from preview(jobs, ledgers, max_pixels=request.max_pixels, overwrite=request.overwrite)

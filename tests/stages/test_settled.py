@@ -14,9 +14,9 @@ from av.video.reformatter import ColorRange, Colorspace
 from colorcli.color.flow import Motion
 from colorcli.media.films.pixels import _EXACT, plane_of
 from colorcli.media.films.reading import header_of
-from colorcli.media.films.settled import Settled, fine_format
+from colorcli.stages.settled import Settled, fine_format
 
-from ...films import Recipe, write_film
+from ..films import Recipe, write_film
 
 SIDE = 48
 
