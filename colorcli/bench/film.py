@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from colorcli.bench.film_run import WholeRun, whole_run
-from colorcli.bench.film_stages import StageCost, stage_costs
+from colorcli.bench.film_stages import stage_costs
 from colorcli.bench.film_truth import TruthRow, compare_films, is_in_colour, write_tinted
 from colorcli.bench.setting import Setting, setting_of
+from colorcli.bench.stages import StageCost, cores_here, ideal_seconds
 from colorcli.errors import UsageError
 from colorcli.loader import LoadedMethod
 from colorcli.media.films.header import FilmHeader
@@ -66,7 +66,7 @@ def measure_film(
         raise UsageError(f"bench film measures methods of `colorize auto`, not {loaded.spec.name}")
     setting, side = setting_of(loaded), size or loaded.size
     engine = Engine.plan(loaded.device, _MANY)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = cores_here()
     header = header_of(file)
     if header.animation:
         raise UsageError("bench film measures films, not animations")
@@ -121,16 +121,6 @@ def _steadier(truth: Sequence[TruthRow]) -> tuple[float | None, float | None]:
     if own is None or steady is None or own.psnr is None or steady.psnr is None:
         return None, None
     return steady.excess / own.excess if own.excess else None, steady.psnr - own.psnr
-
-
-def ideal_seconds(stages: Sequence[StageCost], cores: int, *, on_cpu: bool) -> float:
-    """The least time that a frame takes: all stages' CPU time spread over all cores.
-
-    Where the network has a device of its own, whichever is slower: the network, or all else on the cores.
-    """
-    network = sum(one.seconds for one in stages if one.stage == "network")
-    others = sum(one.seconds for one in stages) - network
-    return (others + network) / cores if on_cpu else max(network, others / cores)
 
 
 def _compared(

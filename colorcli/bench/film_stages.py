@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pyvips
 from av.video.frame import VideoFrame
 from torch import Tensor
 
+from colorcli.bench.stages import StageCost
 from colorcli.color.steady import Steady
 from colorcli.devices import use_threads
 from colorcli.errors import ColorizeError
@@ -32,15 +33,6 @@ from colorcli.stages.flicker import Small, measure
 from colorcli.stages.infer import infer
 
 _HELD = 256 * 2**20  # bytes of decoded frames that are held at a time: of longer films the beginning is measured
-
-
-@dataclass(frozen=True, slots=True)
-class StageCost:
-    """One line of the table."""
-
-    stage: str
-    seconds: float  # CPU time of a frame; of the network elsewhere than on a CPU the time that passes
-    frames: int  # that were measured
 
 
 def held_frames(header: FilmHeader) -> int:

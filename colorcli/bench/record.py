@@ -90,6 +90,9 @@ def speed_lines(tables: Sequence[SpeedTable]) -> list[Values]:
                     "photos_per_second": rate.median,
                     "photos_per_second_low": rate.low,
                     "photos_per_second_high": rate.high,
+                    "photos_per_second_ideal": stream.ideal,
+                    "efficiency": stream.efficiency,
+                    **{f"{cost.stage}_seconds": cost.seconds for cost in stream.stages},
                 }
             )
     return lines

@@ -69,7 +69,7 @@ def measure_speed(
     streamed = []
     for side in sides:
         say(f"{name}: end to end, {photos} photos of {side} px")
-        streamed.append(stream_speed(_request(loaded, weights, precision), side, photos))
+        streamed.append(stream_speed(loaded, _request(loaded, weights, precision), side, photos))
     use_threads(threads)  # for the next method's network alone
     return SpeedTable(
         setting=setting,

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from colorcli.bench.stages import StageCost, cores_here, ideal_seconds, photo_costs
 from colorcli.bench.timing import Spread, repeated, spread
 from colorcli.errors import ColorizeError
 from colorcli.items import Failure
+from colorcli.loader import LoadedMethod
 from colorcli.media.discover import Discovery, discover
 from colorcli.media.references import pair
 from colorcli.media.samples import PHOTOGRAPHS, photograph
@@ -29,14 +31,18 @@ class StreamSpeed:
     side: int  # of the photos, pixels
     photos: int
     rate: Spread  # photos per second
+    stages: tuple[StageCost, ...]  # each alone
+    ideal: float  # photos per second if nothing stood still
+    efficiency: float  # the median rate over the ideal one
 
 
-def stream_speed(request: Request, side: int, photos: int) -> StreamSpeed:
+def stream_speed(loaded: LoadedMethod, request: Request, side: int, photos: int) -> StreamSpeed:
     """Colour that many JPEGs of side x side pixels, a few times over, each time into a new folder.
 
     request: as of a person who asks for it, network size included; its method's reference is a colour JPEG of the same
     size, read and embedded within the time. Counted is from the first photo's start to the last one's end, without
-    loading the weights. Errors: ColorizeError where a photo fails, and those of `open_run`.
+    loading the weights. loaded: the method, for its stages alone. Errors: ColorizeError where a photo fails, and those
+    of `open_run`.
     """
     with tempfile.TemporaryDirectory(prefix="colorize-bench-") as place:
         folder = Path(place)
@@ -50,7 +56,9 @@ def stream_speed(request: Request, side: int, photos: int) -> StreamSpeed:
             return seconds
 
         repeated(once, least=ROUNDS, enough=0)
-        return StreamSpeed(side, photos, spread(rates))
+        stages = photo_costs(loaded, _found(folder, folder / "alone", request, side).jobs)
+        rate, ideal = spread(rates), 1 / ideal_seconds(stages, cores_here(), on_cpu=loaded.device.type == "cpu")
+        return StreamSpeed(side, photos, rate, tuple(stages), ideal, rate.median / ideal)
 
 
 def _found(folder: Path, out: Path, request: Request, side: int) -> Discovery:

@@ -12,10 +12,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from colorcli.bench.film import ideal_seconds
 from colorcli.bench.film_run import whole_run
-from colorcli.bench.film_stages import StageCost
 from colorcli.bench.film_truth import compare_films, is_in_colour, write_tinted
+from colorcli.bench.stages import StageCost, ideal_seconds
 from colorcli.cli.bench.film import film
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.media.films.reading import header_of
@@ -92,7 +91,7 @@ def test_a_film_in_colour_is_measured(colourful: Path, tiny_weights: Path) -> No
     assert answer.exit_code == 0, answer.stderr
     told = json.loads(answer.stdout)
     assert [one["stage"] for one in told["stages"]] == _STAGES
-    assert all(one["frames"] == 12 and one["seconds"] >= 0 for one in told["stages"])
+    assert all(one["measured"] == 12 and one["seconds"] >= 0 for one in told["stages"])
     assert (told["frames"], told["shots"], told["size"]) == (12, 2, 64) and told["run"]["peak"] > 50e6
     assert told["ideal"] == pytest.approx(12 * sum(one["seconds"] for one in told["stages"]) / told["cores"])
     assert told["efficiency"] == pytest.approx(told["ideal"] / told["run"]["seconds"])

@@ -22,6 +22,7 @@ from torch import Tensor
 from colorcli.bench import network, speed, stream
 from colorcli.bench.memory import peak_memory
 from colorcli.bench.network import speeds
+from colorcli.bench.stages import cores_here
 from colorcli.bench.timing import Spread, repeated, spread
 from colorcli.errors import ColorizeError
 from colorcli.loader import LoadedMethod
@@ -145,7 +146,8 @@ def test_the_command_with_a_reference(
     colorize: Callable[..., Any], exemplar_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: what was asked for: one side, three photos, three rounds; torch alone holds over 50 MB; nothing is left
-    in the temporary folder. Rates are positive and those of the medians."""
+    in the temporary folder. Rates are positive and those of the medians; the ideal one is the cores' over the stages'
+    time."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     arguments = ("-m", "color2embed", "--weights", exemplar_weights, "-d", "cpu", "--size", "64", "--limit", "3")
     answer = colorize("bench", "speed", *arguments, "--json")
@@ -158,7 +160,12 @@ def test_the_command_with_a_reference(
     for row in table["alone"]:
         assert row["side"] == 64 and row["peak"] > 50e6 and row["rate"] == pytest.approx(1 / row["seconds"]["median"])
     assert [(row["side"], row["photos"], row["rate"]["rounds"]) for row in table["streamed"]] == [(64, 3, 3)]
-    assert table["streamed"][0]["rate"]["low"] > 0
+    (streamed,) = table["streamed"]
+    assert streamed["rate"]["low"] > 0
+    assert [cost["stage"] for cost in streamed["stages"]] == ["decode", "network", "encode"]
+    spent = sum(cost["seconds"] for cost in streamed["stages"])
+    assert spent > 0 and streamed["ideal"] == pytest.approx(cores_here() / spent)
+    assert streamed["efficiency"] == pytest.approx(streamed["rate"]["median"] / streamed["ideal"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -189,9 +196,9 @@ def test_a_photo_that_fails_is_no_speed(tiny_weights: Path, monkeypatch: pytest.
         (folder / f"{photos}x{side}.jpg").write_bytes(b"\xff\xd8\xff no photo")
 
     monkeypatch.setattr(stream, "_write_photos", empty)
-    request = speed._request(_method(_taking({})), [tiny_weights], "fp32")
+    method = _method(_taking({}))
     with pytest.raises(ColorizeError, match=r"end to end, 1x64\.jpg: "):
-        stream.stream_speed(request, 64, 1)
+        stream.stream_speed(method, speed._request(method, [tiny_weights], "fp32"), 64, 1)
 
 
 @pytest.mark.usefixtures("few_rounds")

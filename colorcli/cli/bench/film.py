@@ -62,7 +62,7 @@ def _print(table: FilmTable) -> None:
     )
     typer.echo(f"\n{'stage alone':<14}{'CPU ms/frame':>14}{'frames':>9}")
     for one in table.stages:
-        typer.echo(f"{one.stage:<14}{1000 * one.seconds:>14.2f}{one.frames:>9}")
+        typer.echo(f"{one.stage:<14}{1000 * one.seconds:>14.2f}{one.measured:>9}")
     typer.echo(f"{'sum':<14}{1000 * sum(one.seconds for one in table.stages):>14.2f}")
     typer.echo(
         f"\nwhole run: {run.seconds:.2f} s ({table.frames / run.seconds:.1f} frames/s), ideal {table.ideal:.2f} s, "

@@ -73,14 +73,19 @@ def _print(tables: Sequence[SpeedTable], missing: Mapping[str, str]) -> None:
     ]
     typer.echo(f"left out: {printable('; '.join(left_out)) or 'nothing'}")
     print_alone({table.setting.method: table.alone for table in tables}, missing)
-    typer.echo("\nend to end")
-    typer.echo(f"{'':<{_NAME}}{'side':>6}{'rounds':>8}{'photos/s':>10}{'quartiles':>18}")
+    typer.echo("\nend to end; ideal: every stage's CPU time alone, spread over all cores")
+    typer.echo(
+        f"{'':<{_NAME}}{'side':>6}{'rounds':>8}{'photos/s':>10}{'quartiles':>18}{'ideal':>9}{'efficiency':>12}"
+        "  CPU ms/photo alone"
+    )
     for table in tables:
         for stream in table.streamed:
             rate = stream.rate
             quartiles = f"{rate.low:.2f}..{rate.high:.2f}"
+            alone = ", ".join(f"{cost.stage} {1000 * cost.seconds:.1f}" for cost in stream.stages)
             typer.echo(
                 f"{table.setting.method:<{_NAME}}{stream.side:>6}{rate.rounds:>8}{rate.median:>10.2f}{quartiles:>18}"
+                f"{stream.ideal:>9.2f}{stream.efficiency:>12.3f}  {alone}"
             )
     sides = {row.side for table in tables for row in table.alone}
     print_times([table.setting.method for table in tables], sides)
