@@ -5,6 +5,5 @@
 
 `codecs` is what is known of containers and codecs, `encoding` what a result is encoded with, `others` the sound and
 what else goes with the picture, `kinds` which files are films at all, `animations` the films that are GIF or WebP,
-`program` the encoders of the ffmpeg program, `poster` one frame for a page,
-`sheet` a picture of all shots.
+`program` the encoders of the ffmpeg program, `poster` one frame for a page, `sheet` a picture of all shots.
 """
