@@ -20,6 +20,7 @@ from colorcli.media.films.header import FilmHeader, opened
 from colorcli.media.films.others import Others, kept_tags, own_tags
 from colorcli.media.films.scan import Scan
 from colorcli.media.films.segments import Encoded, read_segment
+from colorcli.media.films.unhurried import unhurried
 from colorcli.media.places import whole_files
 from colorcli.media.unwritable import unwritable
 
@@ -74,7 +75,8 @@ def _joined(
         others = Others(source, picture, output)
         output.metadata.update(kept_tags(source, synthetic))
         output.set_chapters(source.chapters())
-        output.start_encoding()
+        with unhurried():
+            output.start_encoding()
         video = _video(header, scan, shots, stream, 0 if encoding.reorders else _guessed(picture, scan))
         for _, packet in merge(video, others.packets(), key=lambda one: one[0]):
             output.mux(packet)

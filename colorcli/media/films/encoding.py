@@ -33,6 +33,7 @@ from colorcli.media.films.codecs import (
 from colorcli.media.films.header import FilmHeader
 from colorcli.media.films.others import can_hold, track_name
 from colorcli.media.films.program import PLANAR, Picture, ProgramEncoder, encoded_stream, program_formats
+from colorcli.media.films.unhurried import unhurried
 
 _GLOBAL_HEADER = 0x40  # libav's AVFMT_GLOBALHEADER
 _QSCALE, _LOSSLESS = "qscale", "ffv1"
@@ -92,7 +93,8 @@ class Encoding:
         self.apply(context, header)
         if self.global_header:
             context.flags |= int(Flags.global_header)
-        context.open()
+        with unhurried():
+            context.open()
         return context
 
     def try_out(self, header: FilmHeader) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -34,6 +35,15 @@ def test_every_family_has_an_encoder_that_takes_a_small_film(photograph: Photogr
                 target = tmp_path / ("b.avi" if name in _VIDEO_FOR_WINDOWS else "b.mkv")
                 chosen = choose_encoding(replace(header, rate=rate), target, FilmOptions(codec=name))
                 assert chosen.family is family and not chosen.pixels.startswith("gray")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc: not Linux")
+def test_no_thread_is_left_in_a_hurry(photograph: Photograph, tmp_path: Path) -> None:
+    """Oracle: the scheduler of every thread, as before: as root SVT-AV1 makes its own and the caller's real-time."""
+    header = header_of(write_film(tmp_path / "a.mkv", pan(photograph, "astronaut", 2)))
+    encoder = choose_encoding(header, tmp_path / "b.mkv", FilmOptions(codec="av1")).open(header)
+    policies = {os.sched_getscheduler(int(thread.name)) for thread in Path("/proc/self/task").iterdir()}
+    assert policies == {os.SCHED_OTHER} and encoder.encode(None) == []
 
 
 @pytest.mark.parametrize(
