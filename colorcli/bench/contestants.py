@@ -39,9 +39,14 @@ class Contestants:
     missing: dict[str, str]  # method -> why it has no weights
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The names of a list with commas, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 def named(text: str) -> tuple[str, ...]:
     """The methods of a list with commas, each once; `all`: every one. Errors: UsageError for one that is unknown."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = listed(text)
     if ALL in names:
         return tuple(spec.name for spec in METHODS)
     if not names:

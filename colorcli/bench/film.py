@@ -11,7 +11,8 @@ from colorcli.bench.film_run import WholeRun, whole_run
 from colorcli.bench.film_stages import stage_costs
 from colorcli.bench.film_truth import TruthRow, compare_films, is_in_colour, write_tinted
 from colorcli.bench.setting import Setting, setting_of
-from colorcli.bench.stages import StageCost, cores_here, ideal_seconds
+from colorcli.bench.stages import StageCost, ideal_seconds
+from colorcli.devices import cores_here
 from colorcli.errors import UsageError
 from colorcli.loader import LoadedMethod
 from colorcli.media.films.header import FilmHeader

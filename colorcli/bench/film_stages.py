@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import pyvips
 from av.video.frame import VideoFrame
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from colorcli.media.films.reading import frames_of
 from colorcli.media.films.scan import Scan, Shot, scan
 from colorcli.media.films.segments import SegmentWriter
 from colorcli.run.engine import Engine
+from colorcli.run.local import set_vips_threads
 from colorcli.stages.batch import make_batch
 from colorcli.stages.film import colour_frame, see
 from colorcli.stages.flicker import Small, measure
@@ -60,7 +60,7 @@ def stage_costs(header: FilmHeader, loaded: LoadedMethod, size: int, engine: Eng
     """
     clock, found = _Clock(), list[Scan]()
     use_threads(1)
-    pyvips.voperation.vips_lib.vips_concurrency_set(1)
+    set_vips_threads(1)
 
     def look() -> int:
         found.append(scan(header))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from colorcli.items import Colored, Failure, Job, Photo
 from colorcli.loader import LoadedMethod
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.results import ResultOptions
+from colorcli.run.local import set_vips_threads
 from colorcli.stages.batch import make_batch
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
@@ -37,11 +37,6 @@ class StageCost:
     measured: int  # photos or frames
 
 
-def cores_here() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def ideal_seconds(stages: Sequence[StageCost], cores: int, *, on_cpu: bool) -> float:
     """The least time that a photo or frame takes: all stages' CPU time spread over all cores.
 
@@ -60,7 +55,7 @@ def photo_costs(loaded: LoadedMethod, jobs: Sequence[Job]) -> list[StageCost]:
     """
     use_threads(1)
     pyvips.cache_set_max(0)
-    pyvips.voperation.vips_lib.vips_concurrency_set(1)
+    set_vips_threads(1)
     references = None
     if loaded.embed is not None and loaded.content is not None:
         references = References(loaded.embed, loaded.content, multiple=loaded.spec.multiple)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from colorcli.bench.stages import StageCost, cores_here, ideal_seconds, photo_costs
+from colorcli.bench.stages import StageCost, ideal_seconds, photo_costs
 from colorcli.bench.timing import Spread, repeated, spread
+from colorcli.devices import cores_here
 from colorcli.errors import ColorizeError
 from colorcli.items import Failure
 from colorcli.loader import LoadedMethod

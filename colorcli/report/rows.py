@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from colorcli.media.pictures import size_within
 from colorcli.media.small import small_picture, within
 from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason
 from colorcli.report.figures import figures
+from colorcli.report.template import finite, spelled
 from colorcli.report.thumbnails import Thumbnails
 from colorcli.run.local import Outcome
 
@@ -38,20 +38,20 @@ def row_of(outcome: Outcome, place: Path, thumbnails: Thumbnails, *, knows_truth
     note. Errors: OSError where a picture cannot be written.
     """
     if isinstance(outcome, Failure):
-        row: Row = {"name": _spelled(outcome.name), "state": "failed", "stage": outcome.stage}
+        row: Row = {"name": spelled(outcome.name), "state": "failed", "stage": outcome.stage}
         if outcome.reference is not None:
-            row["reference"] = {"name": _spelled(outcome.reference.name)}
-        return row | {"reason": _spelled(outcome.reason)}
+            row["reference"] = {"name": spelled(outcome.reference.name)}
+        return row | {"reason": spelled(outcome.reason)}
     job, notes = outcome.job, list(outcome.notes) if isinstance(outcome, Finished) else []
     state = "done" if isinstance(outcome, Finished) else "unchanged"
-    row = {"name": _spelled(job.name), "state": state, **_link(job.target, place)}
+    row = {"name": spelled(job.name), "state": state, **_link(job.target, place)}
     film = outcome.film if isinstance(outcome, Finished) else None
     if film is not None:
-        row["film"] = _finite(asdict(film))
+        row["film"] = finite(asdict(film))
     middle = film.shots[0].first + film.shots[0].frames // 2 if film is not None and film.shots else _UNTOLD
     row |= _shown(job, notes, "no picture of it can be shown", lambda: _pair(job, middle, thumbnails, knows_truth))
     row |= _shown(job, notes, "its reference cannot be shown", lambda: _reference(job, thumbnails))
-    return row | {"notes": list(map(_spelled, notes))}
+    return row | {"notes": list(map(spelled, notes))}
 
 
 def _shown(job: Job, notes: list[str], lack: str, make: Callable[[], Row]) -> Row:
@@ -93,24 +93,10 @@ def _reference(job: Job, thumbnails: Thumbnails) -> Row:
     size = size_within(open_source(job.reference.path, max_pixels=0).header, LONGEST)
     picture = within(small_picture(job.reference.path, *size).copy_memory(), LONGEST)
     address = thumbnails.reference(picture, job.reference.sha256)
-    return {"reference": {"name": _spelled(job.reference.name), "picture": address}}
+    return {"reference": {"name": spelled(job.reference.name), "picture": address}}
 
 
 def _link(result: Path, place: Path) -> Row:
     """The result's address where it lies below the page's folder; elsewhere the address would tell of other folders."""
     below = os.path.relpath(result, place.parent)
     return {} if below.startswith(os.pardir) else {"link": quote(os.fsencode(below))}
-
-
-def _spelled(text: str) -> str:
-    """Bytes of names that are no UTF-8 spelled out: no page can hold them."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _finite(value: Any) -> Any:
-    """The values, for JSON; a number that is none is null."""
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from colorcli.media.places import COMPARISON, whole_files
 from colorcli.media.small import encoded_alike, small_picture
 from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason
 from colorcli.report.study import FORMAT, PREFER, Item, items
-from colorcli.report.template import as_data, escaped, filled
+from colorcli.report.template import as_data, escaped, filled, picture_data, spelled
 
 _LONGEST = 640  # pixels
 _BYTES = 90_000  # of a picture, at most
@@ -105,8 +104,8 @@ def labels(folders: Sequence[Path]) -> list[str]:
 
 
 def _frame(kind: str, seed: int, folders: Sequence[str], photos: Sequence[str], asked: Sequence[Item]) -> str:
-    study = {"format": FORMAT, "kind": kind, "seed": seed, "folders": list(map(_spelled, folders))}
-    study |= {"photos": list(map(_spelled, photos)), "items": [*map(astuple, asked)]}
+    study = {"format": FORMAT, "kind": kind, "seed": seed, "folders": list(map(spelled, folders))}
+    study |= {"photos": list(map(spelled, photos)), "items": [*map(astuple, asked)]}
     return filled(
         "study.html",
         version=escaped(__version__),
@@ -126,8 +125,4 @@ def _shown(row: Sequence[Path]) -> list[str]:
         raise UsageError(f"{row[0]} or its like cannot be shown: {error}") from error
     except VIPS_ERRORS as error:
         raise UsageError(f"{row[0]} or its like cannot be shown: {plain_reason(error, *row)}") from error
-    return [f"data:image/webp;base64,{base64.b64encode(file).decode()}" for file in files]
-
-
-def _spelled(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return list(map(picture_data, files))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
+import math
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -20,10 +22,28 @@ def asset(name: str) -> str:
 def escaped(text: object) -> str:
     """A text between tags or in quotes: markup and all that is not ASCII as references.
 
-    Names may hold bytes that are no UTF-8 (surrogates, in Python); they are spelled out.
+    Names may hold bytes that are no UTF-8 (surrogates, in Python), see `spelled`.
     """
-    spelled = str(text).encode("utf-8", "backslashreplace").decode()
-    return html.escape(spelled, quote=True).encode("ascii", "xmlcharrefreplace").decode()
+    return html.escape(spelled(str(text)), quote=True).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def spelled(text: str) -> str:
+    """Bytes of names that are no UTF-8 spelled out: no page can hold them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def picture_data(file: bytes) -> str:
+    """The address of a WebP that the page itself holds."""
+    return f"data:image/webp;base64,{base64.b64encode(file).decode()}"
+
+
+def finite(value: Any) -> Any:
+    """The values, for JSON; a number that is none is null."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_data(value: Any) -> str:

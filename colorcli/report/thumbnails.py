@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import secrets
@@ -17,6 +16,7 @@ import pyvips
 
 from colorcli.media.places import THUMBNAIL
 from colorcli.media.small import encoded_alike, within
+from colorcli.report.template import picture_data
 
 INLINE = 30  # results; of more, the pictures lie beside the page
 _PAGE = 690_000  # bytes of all pictures in a page: base64 makes 920 kB of it, and a page shall be under 1 MB
@@ -55,13 +55,13 @@ class Inline:
     def pair(self, pictures: Sequence[pyvips.Image]) -> list[str]:
         """As in `Thumbnails`."""
         shown = [within(one, _LONGEST) for one in pictures]
-        return [_data(file) for file in encoded_alike(shown, round(self._share * (1 - _SHARE)))]
+        return [picture_data(file) for file in encoded_alike(shown, round(self._share * (1 - _SHARE)))]
 
     def reference(self, picture: pyvips.Image, sha256: str) -> str:
         """As in `Thumbnails`."""
         if sha256 not in self._references:
             files = encoded_alike([within(picture, _REFERENCE)], round(self._share * _SHARE))
-            self._references[sha256] = _data(files[0])
+            self._references[sha256] = picture_data(files[0])
         return self._references[sha256]
 
     def keep(self) -> None:
@@ -121,10 +121,6 @@ def thumbnails(place: Path, results: int) -> Thumbnails:
 def files_folder(place: Path) -> Path:
     """The folder of a page's pictures: `report.html.files`."""
     return place.with_name(f"{place.name}.files")
-
-
-def _data(file: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(file).decode()}"
 
 
 def _clear(folder: Path, but: Path | None = None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import torch
+
+from colorcli.devices import cores_here
 
 _LANES = 4  # networks side by side on a CPU; more would cost memory, not save time
 _AUTO_BATCH_GPU = 16
@@ -29,7 +30,7 @@ class Engine:
         every layer. Batches do not pay there (compact smsanet, 128 px, one AVX2 thread: 8.8 photos/s at
         a batch of 1, 8.7 at 4, 8.0 at 16), so a photo goes alone.
         """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = cores_here()
         workers = max(1, min(workers or cores, jobs))
         if device.type != "cpu":
             return Engine(batch or _AUTO_BATCH_GPU, workers, 1, 1)

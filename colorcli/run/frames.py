@@ -19,6 +19,7 @@ from colorcli.media.films.reading import Frame
 from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
 from colorcli.run.engine import Engine
+from colorcli.run.local import set_vips_threads
 from colorcli.stages.batch import make_batch
 from colorcli.stages.film import Steadying, colour_frame, see
 from colorcli.stages.flicker import Measured, Small, measure
@@ -83,7 +84,7 @@ class Frames:
         Errors: PhotoError where the network gives none; whatever reading raises.
         """
         pyvips.cache_set_max(0)  # libvips would keep what is never asked for again
-        pyvips.voperation.vips_lib.vips_concurrency_set(1)
+        set_vips_threads(1)
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._read, frames, self._predicted), name="film-read"),
             threading.Thread(target=self._guarded, args=(self._steady, None, self._painted), name="film-steady"),

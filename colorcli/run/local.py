@@ -87,7 +87,7 @@ class LocalRun:
             remove_parts(self._ledgers.leftovers())
         engine = self._engine
         pyvips.cache_set_max(0)  # libvips would keep whole decoded files
-        _set_vips_threads(1 if len(self._jobs) > engine.workers else engine.threads_per_photo)
+        set_vips_threads(1 if len(self._jobs) > engine.workers else engine.threads_per_photo)
         threads = [threading.Thread(target=self._feed, name="feed")]
         threads += [self._thread("decode", i, self._todo, self._decode, self._photos) for i in range(engine.workers)]
         threads += [threading.Thread(target=self._group, name="batch")]
@@ -273,6 +273,6 @@ def _jobs(item: Job | Batch | Colored) -> list[Job]:
     return [photo.job for photo in item.photos]
 
 
-def _set_vips_threads(count: int) -> None:
+def set_vips_threads(count: int) -> None:
     """Threads that libvips uses for one photo; 0 is its own choice (all cores)."""
     pyvips.voperation.vips_lib.vips_concurrency_set(count)

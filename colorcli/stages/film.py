@@ -14,7 +14,7 @@ from colorcli.color.chroma import guide
 from colorcli.color.flow import Motion, motion
 from colorcli.items import Job, Photo, PhotoHeader
 from colorcli.media.films.header import FilmHeader
-from colorcli.media.films.pixels import as_picture, full_lightness, small_lightness, upright_to_stored
+from colorcli.media.films.pixels import as_picture, full_lightness, small_lightness, small_rgb, upright_to_stored
 from colorcli.media.recombination import recombine
 from colorcli.stages.encode import gamut
 
@@ -75,8 +75,6 @@ def side_by_side(before: VideoFrame, after: VideoFrame, header: FilmHeader, widt
     """Both pictures upright with square pixels, `width` pixels wide each, as a JPEG."""
     seen_width, seen_height = header.seen
     height = max(2, round(seen_height * width / seen_width))
-    across, down = (height, width) if header.turns % 2 else (width, height)
-    pair = [one.reformat(across, down, "rgb24", interpolation="AREA").to_ndarray() for one in (before, after)]
-    pixels = np.concatenate([np.rot90(one, header.turns) for one in pair], axis=1)
-    encoded: bytes = pyvips.Image.new_from_array(np.ascontiguousarray(pixels)).jpegsave_buffer(Q=90)
+    pixels = np.concatenate([small_rgb(one, header, height, width) for one in (before, after)], axis=1)
+    encoded: bytes = pyvips.Image.new_from_array(pixels).jpegsave_buffer(Q=90)
     return encoded

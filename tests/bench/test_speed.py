@@ -22,8 +22,8 @@ from torch import Tensor
 from colorcli.bench import network, speed, stream
 from colorcli.bench.memory import peak_memory
 from colorcli.bench.network import speeds
-from colorcli.bench.stages import cores_here
 from colorcli.bench.timing import Spread, repeated, spread
+from colorcli.devices import cores_here
 from colorcli.errors import ColorizeError
 from colorcli.loader import LoadedMethod
 from colorcli.media.places import sha256_of

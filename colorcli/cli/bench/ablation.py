@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.bench.answers import INCOMPLETE, Asks, print_missing
+from colorcli.cli.bench.answers import Asks, end_with, print_missing
 from colorcli.cli.bench.options import Baseline, Csv, Report, Tolerance
 from colorcli.cli.console import printable, reports_errors, say
 from colorcli.errors import UsageError
@@ -64,11 +64,11 @@ def ablation(
     asks.check()
     places = runs or []
     if recipes is not None:
+        from colorcli.bench.contestants import listed
         from colorcli.bench.small_runs import Plan, train_each
         from colorcli.train.heap import keep_freed_memory
 
-        names = tuple(dict.fromkeys(name.strip() for name in recipes.split(",") if name.strip()))
-        plan = Plan(METHODS[method].name, names, tuple(map(str, places)), minutes, out, init, device)
+        plan = Plan(METHODS[method].name, listed(recipes), tuple(map(str, places)), minutes, out, init, device)
         keep_freed_memory()
         places = train_each(plan, say)
     elif not places:
@@ -86,10 +86,7 @@ def ablation(
         print_missing(found.failed, 15)
         _print_runs(trained)
     asks.answer(ablation_record(found, trained, size), ablation_lines(found, trained))
-    if found.failed:
-        for reason in found.failed.values():
-            say(f"colorize: {reason}")
-        raise typer.Exit(INCOMPLETE)
+    end_with(found.failed)
 
 
 def _print_runs(runs: Sequence[TrainedRun]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from colorcli.cli.console import printable
+from colorcli.cli.console import printable, say
 
 if TYPE_CHECKING:
     from colorcli.bench.baseline import Change
@@ -53,6 +52,7 @@ class Asks:
         """
         from colorcli.bench.baseline import WORSE, changes, read_record, tolerances
         from colorcli.bench.spreadsheet import write_csv
+        from colorcli.report.template import finite
 
         if self.csv is not None:
             write_csv(self.csv, lines)
@@ -96,10 +96,9 @@ def print_missing(missing: Mapping[str, str], width: int) -> None:
         typer.echo(printable(f"{name:<{width}}no row: {reason}"))
 
 
-def finite(value: Any) -> Any:
-    """Plain values of JSON, which knows neither the truth's infinite PSNR nor its median: null."""
-    if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def end_with(failed: Mapping[str, str]) -> None:
+    """Say why methods that were measured have no row, and exit with `INCOMPLETE` where there are such."""
+    for reason in failed.values():
+        say(f"colorize: {reason}")
+    if failed:
+        raise typer.Exit(INCOMPLETE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.bench.answers import INCOMPLETE, Asks, print_missing, print_setting
+from colorcli.cli.bench.answers import Asks, end_with, print_missing, print_setting
 from colorcli.cli.bench.options import Baseline, Csv, Methods, Report, Tolerance, Weights, asked, entered
 from colorcli.cli.console import printable, reports_errors, say
 from colorcli.errors import UsageError
@@ -83,10 +83,7 @@ def measure_photos(contestants: Contestants, data: Path | None, size: int, limit
     if not asks.as_json:
         print_quality(found, contestants, size)
     asks.answer(quality_record(found, contestants.loaded, contestants.missing, size), quality_lines(found))
-    if found.failed:
-        for reason in found.failed.values():
-            say(f"colorize: {reason}")
-        raise typer.Exit(INCOMPLETE)
+    end_with(found.failed)
 
 
 def print_quality(found: Quality, contestants: Contestants, size: int) -> None:

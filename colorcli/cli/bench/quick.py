@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.bench.answers import INCOMPLETE, Asks
+from colorcli.cli.bench.answers import Asks, end_with
 from colorcli.cli.bench.options import Baseline, Csv, Report, Tolerance, asked, entered
 from colorcli.cli.console import reports_errors, say
 
@@ -50,7 +50,4 @@ def quick(
     lines: list[dict[str, Any]] = [{"what": "quality", **line} for line in quality_lines(found)]
     lines += [alone_line(name, row) for name, rows in speeds.items() for row in rows]
     asks.answer(quick_record(found, speeds, loaded, missing), lines)
-    if found.failed:
-        for reason in found.failed.values():
-            say(f"colorize: {reason}")
-        raise typer.Exit(INCOMPLETE)
+    end_with(found.failed)

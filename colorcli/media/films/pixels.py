@@ -49,6 +49,13 @@ def small_lightness(picture: VideoFrame, header: FilmHeader, height: int, width:
     return np.ascontiguousarray(np.rot90(lightness, header.turns), dtype=np.float32)
 
 
+def small_rgb(picture: VideoFrame, header: FilmHeader, height: int, width: int) -> NDArray[np.uint8]:
+    """(height, width, 3) sRGB, upright, for a person to look at."""
+    across, down = (height, width) if header.turns % 2 else (width, height)
+    stored = picture.reformat(across, down, "rgb24", interpolation="AREA").to_ndarray()
+    return np.ascontiguousarray(np.rot90(stored, header.turns))
+
+
 def full_lightness(picture: VideoFrame, header: FilmHeader) -> pyvips.Image:
     """CIE L, 0..100, of each pixel as stored: one float band."""
     deep, told = header.bits > 8, _told(picture, header)

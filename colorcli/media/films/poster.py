@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pyvips
 
 from colorcli.errors import PhotoError
+from colorcli.media.films.pixels import small_rgb
 from colorcli.media.films.reading import frames_of, header_of
 
 
@@ -25,6 +25,4 @@ def poster(path: Path, number: int, longest: int) -> pyvips.Image:
         raise PhotoError("it has no frame")
     scale = min(1.0, longest / max(header.seen))
     width, height = (max(2, round(side * scale)) for side in header.seen)
-    across, down = (height, width) if header.turns % 2 else (width, height)
-    pixels = frame.picture.reformat(across, down, "rgb24", interpolation="AREA").to_ndarray()
-    return pyvips.Image.new_from_array(np.ascontiguousarray(np.rot90(pixels, header.turns)))
+    return pyvips.Image.new_from_array(small_rgb(frame.picture, header, height, width))
