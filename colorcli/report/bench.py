@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from colorcli import __version__
 from colorcli.errors import ColorizeError
 from colorcli.media.places import whole_files
 from colorcli.report.template import escaped, filled
@@ -60,7 +59,6 @@ def write_bench_page(place: Path, figures: Figures) -> None:
     method, measured = str(figures.get("method", "")), str(figures.get("bench", ""))
     page = filled(
         "bench.html",
-        version=escaped(__version__),
         title=escaped(f"colorize bench {measured}".strip() + (f": {method}" if method else "")),
         protocol=f'<p class="quiet">{escaped(figures["protocol"])}</p>' if figures.get("protocol") else "",
         facts="".join(f"<div><dt>{escaped(k)}</dt><dd>{escaped(v)}</dd></div>" for k, v in _facts(figures)),

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from colorcli import __version__
 from colorcli.errors import ColorizeError
 from colorcli.media.places import whole_files
 from colorcli.report.rows import Row, row_of
@@ -97,7 +96,7 @@ class RunReport:
         seconds = time.monotonic() - self._started
         return filled(
             "run.html",
-            version=escaped(__version__),
+            images="data: file: 'self'",
             title=escaped(f"colorize {self._command}"),
             lede=self._lede(),
             facts=_listed(self._facts(seconds)),

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from colorcli import __version__
 from colorcli.errors import ColorizeError, PhotoError, UsageError
 from colorcli.media.beside import kind_beside_photos
 from colorcli.media.formats import PHOTO_EXTENSIONS
@@ -17,7 +16,7 @@ from colorcli.media.places import COMPARISON, whole_files
 from colorcli.media.small import encoded_alike, small_picture
 from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason
 from colorcli.report.study import FORMAT, PREFER, Item, items
-from colorcli.report.template import as_data, escaped, filled, picture_data, spelled
+from colorcli.report.template import as_data, filled, picture_data, spelled
 
 _LONGEST = 640  # pixels
 _BYTES = 90_000  # of a picture, at most
@@ -108,7 +107,7 @@ def _frame(kind: str, seed: int, folders: Sequence[str], photos: Sequence[str], 
     study |= {"photos": list(map(spelled, photos)), "items": [*map(astuple, asked)]}
     return filled(
         "study.html",
-        version=escaped(__version__),
+        title="A study of coloured photos",
         task="Which of the two is the better coloured photo?" if kind == PREFER else "Does this photo look natural?",
         study=as_data(study),
         pictures=_PICTURES,

@@ -10,6 +10,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from colorcli import __version__
+
 GENERATOR = '<meta name="generator" content="colorize'  # how a page is known to be ours
 _HEAD = 2_000  # characters that it stands in
 
@@ -51,12 +53,21 @@ def as_data(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def filled(name: str, **values: str) -> str:
-    """The template `name` with these values, which are HTML, its styles, and its script where it has one."""
+def filled(name: str, *, title: str, images: str = "data:", **values: str) -> str:
+    """The template `name` with these values, which are HTML, after the head of all pages; its script where it has one.
+
+    images: from where the page may load pictures, as its Content-Security-Policy says it.
+    """
     stem, template = name.removesuffix(".html"), asset(name)
-    values["style"] = asset("page.css") + asset(f"{stem}.css")
-    values["script"] = asset(f"{stem}.js") if "$script" in template else ""
-    return Template(template).substitute(values)
+    script = asset(f"{stem}.js") if "$script" in template else ""
+    head = Template(asset("head.html")).substitute(
+        version=escaped(__version__),
+        title=title,
+        images=images,
+        scripts=" script-src 'unsafe-inline';" if script else "",
+        style=asset("page.css") + asset(f"{stem}.css"),
+    )
+    return Template(template).substitute(values, head=head, title=title, version=escaped(__version__), script=script)
 
 
 def is_ours(text: str) -> bool:
