@@ -81,7 +81,7 @@ def auto(
     dots = tuple(map(parse_dot, hint or ()))
 
     from colorcli.media.films.kinds import film_extensions
-    from colorcli.run.session import Request, check
+    from colorcli.run.request import Request, check
 
     films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from colorcli.report.run import RunReport
     from colorcli.run.local import Outcome
     from colorcli.run.preview import Planned
-    from colorcli.run.session import Request
+    from colorcli.run.request import Request
 
 _NAMED = 3  # unused drawings of hints in one line
 

@@ -130,7 +130,7 @@ def exemplar(
     from colorcli.media.references import pair
     from colorcli.media.segments import resolved, with_segments
     from colorcli.media.targets import sampled
-    from colorcli.run.session import Request, check, check_references
+    from colorcli.run.request import Request, check, check_references
 
     films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(

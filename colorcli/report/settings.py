@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from colorcli.items import FilmOptions
-from colorcli.run.session import Request
+from colorcli.run.request import Request
 
 _TOLD_ELSEWHERE = {"method", "weights", "device", "precision", "size", "films", "choices", "stylizes"}
 _DECIDE_NOTHING = {"batch", "workers", "verbosity", "overwrite", "max_pixels"}  # of the results

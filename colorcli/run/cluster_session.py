@@ -15,7 +15,9 @@ from colorcli.run.cluster import Crew, Plan, connected
 from colorcli.run.engine import Engine
 from colorcli.run.errand import Order, absolute_request, absolute_segments
 from colorcli.run.local import Say
-from colorcli.run.session import Making, Request, asked_for, held_ledgers, prepare, segments_of
+from colorcli.run.prepared import Making, prepare
+from colorcli.run.request import Request, asked_for
+from colorcli.run.session import held_ledgers, segments_of
 from colorcli.run.spread import SpreadRun
 
 

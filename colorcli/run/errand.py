@@ -12,7 +12,7 @@ from colorcli.items import Failure, Finished, Job, Reference, Segments
 from colorcli.run.ledger import Written
 
 if TYPE_CHECKING:
-    from colorcli.run.session import Request
+    from colorcli.run.request import Request
 
 P = TypeVar("P", Path, Path | None)
 

@@ -18,7 +18,7 @@ from colorcli.run.errand import Answer, Order, Ready
 from colorcli.run.judge import Unchanged
 from colorcli.run.ledger import Written, files_of, written_at
 from colorcli.run.local import LocalRun
-from colorcli.run.session import Prepared, prepare, references_of
+from colorcli.run.prepared import Prepared, prepare, references_of
 from colorcli.stages.refer import References
 
 

@@ -24,7 +24,7 @@ from colorcli.report.figures import figures
 from colorcli.report.run import RunReport
 from colorcli.report.settings import settings_of
 from colorcli.report.thumbnails import INLINE
-from colorcli.run.session import Request
+from colorcli.run.request import Request
 
 from ..films import pan, write_film
 

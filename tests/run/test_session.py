@@ -11,7 +11,8 @@ import pytest
 
 from colorcli.errors import ColorizeError, UsageError, WeightsError
 from colorcli.items import Dot, Job
-from colorcli.run.session import Request, open_run
+from colorcli.run.request import Request
+from colorcli.run.session import open_run
 
 
 @pytest.fixture
