@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job
-from colorcli.run.ledger import Ledgers, Mark, Standing
+from colorcli.run.ledger import Ledgers
+from colorcli.run.marks import Mark, Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,79 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import astuple, dataclass
-from enum import Enum
+from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
-from colorcli.media.places import FILMS, LEDGER, match_paths, results_of, sha256_of
+from colorcli.media.places import FILMS, LEDGER, sha256_of
 from colorcli.media.unwritable import unwritable
+from colorcli.run.marks import Look, Mark, Standing, Written, files_of, settings_key, written_at
 from colorcli.run.rows import Row, Rows, as_path, as_text, copy_rows
-
-
-class Standing(Enum):
-    """What the ledger knows of a job before it is done."""
-
-    NEW = "new"
-    DONE = "done"  # same content, settings and weights, and the result is there
-    STALE = "stale"  # we made the result, but of other content or settings, or it was cut off: made again
-    FOREIGN = "foreign"  # a file is in the way that this tool did not make, or that was changed since
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A source as the ledger identifies it."""
-
-    content: str  # sha256 of its bytes
-    source: str  # real path
-    size: int  # bytes
-    time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
-    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference, segments, seed
-
-
-class Look(NamedTuple):
-    """What a look at a job found."""
-
-    standing: Standing
-    mark: Mark
-    path: Path  # the result, or the comparison or picture beside it where that is what is foreign
-
-
-class Written(NamedTuple):
-    """A file as whoever wrote it saw it."""
-
-    size: int  # bytes
-    time: int  # ns, st_mtime
-    digest: str  # sha256 of its bytes
-
-
-def written_at(path: Path) -> Written:
-    """Errors: OSError."""
-    facts = path.stat()
-    return Written(facts.st_size, facts.st_mtime_ns, sha256_of(path))
-
-
-def files_of(job: Job, compare: bool) -> tuple[Path, ...]:
-    """All that a job writes. compare: each result has a comparison, but for one that several share."""
-    if job.shows:
-        return (job.target,)
-    explaining = [path for path in (job.attention, job.stages) if path is not None]
-    matches = () if job.matches is None else match_paths(job.matches)
-    return (*results_of(job.target, compare and job.together is None), *explaining, *matches)
-
-
-def settings_key(settings: Mapping[str, Any]) -> str:
-    """One hash for everything besides the source that decides a result's pixels and metadata."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class Ledgers(Protocol):

@@ -19,8 +19,9 @@ from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
 from colorcli.run.engine import Engine
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledger, Ledgers, Mark
+from colorcli.run.ledger import Ledger, Ledgers
 from colorcli.run.leftovers import remove_parts
+from colorcli.run.marks import Mark
 from colorcli.run.together import Together
 from colorcli.run.unforeseen import unforeseen
 from colorcli.stages.batch import Batcher

@@ -15,8 +15,8 @@ from colorcli.loader import LoadedMethod, blended, load_method
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
-from colorcli.run.ledger import settings_key
 from colorcli.run.local import Say
+from colorcli.run.marks import settings_key
 from colorcli.run.request import Request, chosen
 from colorcli.stages.refer import References
 
