@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from colorcli.errors import ColorizeError
+from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Job
 from colorcli.media.places import FILMS, LEDGER, sha256_of
 from colorcli.media.unwritable import unwritable
+from colorcli.run.in_place import standing_in_place
 from colorcli.run.marks import Look, Mark, Standing, Written, files_of, settings_key, written_at
 from colorcli.run.rows import Row, Rows, as_path, as_text, copy_rows
 
@@ -85,7 +86,9 @@ class Ledger:
         result's place.
         """
         mark = self._mark(job)
-        found = [(self._standing(path, mark), path) for path in self.files(job)]
+        found = [(self._standing_of(job, path, mark), path) for path in self.files(job)]
+        if job.in_place and found[0][0] in (Standing.DONE, Standing.KEPT):
+            return Look(found[0][0], mark, job.target)  # nothing beside it can be made again
         if job.together is not None:
             shared = self._standing(job.together, mark)  # what else it was made from is the comparison's own affair
             found += [(shared, job.together)] if shared in (Standing.NEW, Standing.FOREIGN) else []
@@ -101,6 +104,8 @@ class Ledger:
         source = as_text(os.path.realpath(job.source))
         if row and (row.source, row.source_size, row.source_time) == (source, facts.st_size, facts.st_ctime_ns):
             content = row.content  # the same file, unchanged by size and time: not read again
+        elif job.in_place and row and row.digest and (row.size, row.time) == (facts.st_size, facts.st_mtime_ns):
+            content = row.digest  # its result, likewise
         else:
             content = sha256_of(job.source)
         return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
@@ -123,6 +128,18 @@ class Ledger:
         if job.shows:
             own["shows"] = [self._settings_of(one) for one in job.shows]
         return settings_key({"settings": self._settings, **own}) if own else self._settings
+
+    def _standing_of(self, job: Job, path: Path, mark: Mark) -> Standing:
+        """Where one of a job's files stands. A result in its photo's place whose note was cut off is noted as done."""
+        if not (job.in_place and path == job.target):
+            return self._standing(path, mark)
+        name, facts = self._name(path), path.stat()
+        row = self._rows.get(name)
+        standing = standing_in_place(row, mark, facts)
+        ours = standing in (Standing.DONE, Standing.KEPT)
+        if row and ours and (row.state, row.time) != ("done", facts.st_mtime_ns):
+            self._rows.put({name: row._replace(state="done", size=facts.st_size, time=facts.st_mtime_ns)})
+        return standing
 
     def _standing(self, path: Path, mark: Mark) -> Standing:
         row = self._rows.get(self._name(path))
@@ -167,7 +184,7 @@ class Ledger:
         changes: dict[str, Row | None] = {}
         for path, name in names.items():
             changes[name] = begun
-            if self._standing(path, mark) is Standing.FOREIGN:
+            if self._standing_of(job, path, mark) in (Standing.FOREIGN, Standing.KEPT):
                 facts = path.stat()
                 changes[name] = begun._replace(size=facts.st_size, time=facts.st_mtime_ns)
         self._rows.put(changes)
@@ -176,6 +193,20 @@ class Ledger:
     def abandon(self, before: Mapping[str, Row | None]) -> None:
         """Note that nothing was written after all: what lies there is no more ours than it was before."""
         self._rows.put(before)
+
+    def seal(self, job: Job, parts: Sequence[Path]) -> None:
+        """Note what is about to take its photo's own place, so that it is known there after a kill.
+
+        parts: of its files, in their order, whole. Errors: PhotoError where the photo is not what was coloured.
+        """
+        name = self._name(job.target)
+        row = self._rows.get(name)
+        if not job.in_place or row is None:
+            return
+        facts = job.source.stat()
+        if (facts.st_size, facts.st_ctime_ns) != (row.source_size, row.source_time):
+            raise PhotoError("the photo was changed while it was coloured and is left as it is; run again")
+        self._rows.put({name: row._replace(digest=sha256_of(parts[0]))})
 
     def finish(self, job: Job, written: Sequence[Written] | None = None) -> None:
         """Note that this job's files lie whole under their final names. Errors: OSError where one cannot be read.

@@ -20,6 +20,7 @@ class Standing(Enum):
     NEW = "new"
     DONE = "done"  # same content, settings and weights, and the result is there
     STALE = "stale"  # we made the result, but of other content or settings, or it was cut off: made again
+    KEPT = "kept"  # a result in its photo's own place, of other settings: there is no photo to make it of again
     FOREIGN = "foreign"  # a file is in the way that this tool did not make, or that was changed since
 
 

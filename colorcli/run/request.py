@@ -45,6 +45,7 @@ class Request:
     segments: tuple[Path, Path] | None = None  # maps of regions, of the photo and its reference: its job has them
     transform: str | None = None  # of the methods that have this choice; None: their default
     max_pixels: int = MAX_PIXELS  # larger photos fail; 0: no limit
+    in_place: bool = False  # each result takes its photo's own place
     overwrite: bool = False
     seed: int = 0
     verbosity: int = 0  # -1 quiet .. 2 tracebacks
@@ -73,6 +74,7 @@ class Request:
 def check(request: Request) -> None:
     """UsageError for what can be told to be wrong without the files and the weights."""
     spec, _ = chosen(request)
+    _refuse_in_place(request)
     if request.engine not in _ENGINES:
         raise UsageError(f"--engine must be {' or '.join(_ENGINES)}, not {request.engine!r}")
     if request.engine == "ray":
@@ -83,6 +85,17 @@ def check(request: Request) -> None:
     if request.address is not None:
         raise UsageError("--address is that of a Ray cluster; add --engine ray, or leave it out")
     choose_processor(request.device, request.precision, spec.half)
+
+
+def _refuse_in_place(request: Request) -> None:
+    """UsageError for what has no room in a photo's own place."""
+    for asked, option in (
+        (request.explains, "--save-attention, --save-matches and --save-stages mirror an output folder"),
+        (request.samples > 1, "--samples makes several results of a photo"),
+        (request.engine != "local", f"--engine {request.engine} writes results from other processes"),
+    ):
+        if request.in_place and asked:
+            raise UsageError(f"{option}; leave it out, or choose -o OUT in place of --in-place")
 
 
 def check_references(references: Sequence[Reference], max_pixels: int) -> None:
