@@ -31,7 +31,7 @@ def open_spread(
         plan = _plan(jobs, request)
         prepared = prepare(request, say, plan.processor)
         made_with(prepared.making)
-        with held_ledgers(jobs, out, prepared.settings, request.compare) as ledgers:
+        with held_ledgers(jobs, out, prepared.settings, request.compare, say) as ledgers:
             order = _order(jobs, out, request, prepared.settings, plan)
             run = SpreadRun(
                 jobs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
@@ -21,6 +21,8 @@ from colorcli.run.in_place import standing_in_place
 from colorcli.run.marks import Look, Mark, Standing, Written, files_of, settings_key, written_at
 from colorcli.run.rows import Row, Rows, as_path, as_text, copy_rows
 
+_PATIENCE = 0.2  # s between two looks at a folder that another run holds
+
 
 class Ledgers(Protocol):
     """The ledger of each job: one of the output folder, or one of each folder that holds results."""
@@ -35,10 +37,19 @@ class Ledgers(Protocol):
 class Ledger:
     """The ledger of one output folder. Safe to use from several threads; one process at a time holds it."""
 
-    def __init__(self, out: Path, settings: str, *, compare: bool = False, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        settings: str,
+        *,
+        compare: bool = False,
+        file: Path | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         """settings: from `settings_key`. compare: each result has a comparison, which is noted and judged as it is, but
         for one that several share: that is a job of its own.
-        file: where the ledger lies, if not at LEDGER in `out`.
+        file: where the ledger lies, if not at LEDGER in `out`. say: told once that another run holds the folder, which
+        is then waited for; None: that is an error.
 
         A folder that cannot be written, or is in use, raises ColorizeError; so does every method whose note or look-up
         fails, as on a full disk.
@@ -51,9 +62,7 @@ class Ledger:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._held = FileLock(file.with_name("lock"), thread_local=False)  # the last user may be any thread
-            self._held.acquire(timeout=0)
-        except Timeout:
-            raise ColorizeError(f"another run is writing into {out}: wait for it, or choose another -o") from None
+            _hold(self._held, out, say)
         except OSError as error:
             raise ColorizeError(f"cannot write into the output folder {out}: {error.strerror}") from error
         try:
@@ -250,6 +259,17 @@ class Ledger:
     def leftovers(self) -> list[Path]:
         """Files that a killed run had begun: their parts may lie about."""
         return [Path(os.path.normpath(self._out / as_path(name))) for name in self._rows.begun()]
+
+
+def _hold(lock: FileLock, out: Path, say: Callable[[str], None] | None) -> None:
+    """As of `Ledger`. Errors: ColorizeError, OSError."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if say is None:
+            raise ColorizeError(f"another run is writing into {out}: wait for it, or choose another -o") from None
+        say(f"another run is writing into {out}: waiting until it is through")
+        lock.acquire(poll_interval=_PATIENCE)
 
 
 @contextmanager

@@ -28,36 +28,33 @@ _MANY = 10_000  # frames of a film, for the plan of an engine
 
 @contextmanager
 def _ledgers(
-    open_: Callable[..., AbstractContextManager[Ledger]],
-    jobs: Sequence[Job],
-    out: Path | None,
-    settings: str,
-    compare: bool,
+    open_: Callable[[Path, Path | None, bool], AbstractContextManager[Ledger]], jobs: Sequence[Job], out: Path | None
 ) -> Iterator[Ledgers]:
-    """The output folder's ledger, or those of the folders that the results lie in beside their photos."""
+    """The output folder's ledger, or those of the folders that the results lie in beside their photos.
+
+    open_: a folder's ledger, by its file if that is not LEDGER; and whether another run is waited for.
+    """
     if out is not None:
-        with open_(out, settings, compare=compare) as ledger:
+        with open_(out, None, True) as ledger:
             yield ledger
         return
-
-    def beside(folder: Path) -> AbstractContextManager[Ledger]:
-        return open_(folder, settings, compare=compare, file=folder / BESIDE_LEDGER)
-
-    with closing(FolderLedgers(jobs, beside)) as ledgers:
+    beside = FolderLedgers(jobs, lambda folder, waits: open_(folder, folder / BESIDE_LEDGER, waits))
+    with closing(beside) as ledgers:
         yield ledgers
 
 
-def _held_ledger(
-    out: Path, settings: str, *, compare: bool, file: Path | None = None
-) -> AbstractContextManager[Ledger]:
-    return closing(Ledger(out, settings, compare=compare, file=file))
-
-
 def held_ledgers(
-    jobs: Sequence[Job], out: Path | None, settings: str, compare: bool
+    jobs: Sequence[Job], out: Path | None, settings: str, compare: bool, say: Say
 ) -> AbstractContextManager[Ledgers]:
-    """The ledgers of these jobs, held from other runs. Errors: ColorizeError if `out` cannot be used."""
-    return _ledgers(_held_ledger, jobs, out, settings, compare)
+    """The ledgers of these jobs, held from other runs; one that is in the way is waited for, and told once.
+
+    Errors: ColorizeError if `out` cannot be used.
+    """
+
+    def held(folder: Path, file: Path | None, waits: bool) -> AbstractContextManager[Ledger]:
+        return closing(Ledger(folder, settings, compare=compare, file=file, say=say if waits else None))
+
+    return _ledgers(held, jobs, out)
 
 
 @contextmanager
@@ -84,7 +81,7 @@ def open_run(
     jobs = asked_for(jobs, out, request, say)
     films = [job for job in jobs if job.film is not None]
     photos = [job for job in jobs if job.film is None] if films else jobs
-    with held_ledgers(jobs, out, prepared.settings, request.compare) as ledgers:
+    with held_ledgers(jobs, out, prepared.settings, request.compare, say) as ledgers:
         engine = Engine.plan(prepared.method.device, len(photos), batch=request.batch, workers=request.workers)
         run = LocalRun(
             photos,
@@ -145,5 +142,9 @@ def rehearse(
 
         processor = foreseen_processor(jobs, request)
     prepared = prepare(request, say, processor)
-    with _ledgers(copied_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
+
+    def copied(folder: Path, file: Path | None, _: bool) -> AbstractContextManager[Ledger]:
+        return copied_ledger(folder, prepared.settings, compare=request.compare, file=file)
+
+    with _ledgers(copied, jobs, out) as ledgers:
         yield from preview(jobs, ledgers, max_pixels=request.max_pixels, overwrite=request.overwrite)

@@ -33,7 +33,7 @@ def jobs(tmp_path: Path) -> list[Job]:
 
 
 @contextmanager
-def _open(folder: Path) -> Iterator[Ledger]:
+def _open(folder: Path, _: bool = False) -> Iterator[Ledger]:
     ledger = Ledger(folder, "settings", file=folder / BESIDE_LEDGER)
     try:
         yield ledger
