@@ -69,6 +69,11 @@ class Job:
     film: FilmOptions | None = None  # how it is made; None: it is a photo
 
     @property
+    def in_place(self) -> bool:
+        """Whether the result takes the photo's own place."""
+        return self.target == self.source
+
+    @property
     def explained(self) -> bool:
         """Whether pictures of the method's way are to be written as well."""
         return any(path is not None for path in (self.attention, self.matches, self.stages))

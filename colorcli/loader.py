@@ -84,6 +84,7 @@ def _read(networks: Sequence[MethodSpec], given: Sequence[Path]) -> list[_Stored
     found: dict[str, _Stored] = {}
     names = [network.name for network in networks]
     for path in given:
+        store.verify_named(path)
         checkpoint = read_checkpoint(path)
         name = checkpoint.description.get("method")
         if name not in names:

@@ -48,7 +48,8 @@ def whole_run(
 def _main() -> None:
     begun = time.perf_counter()
     from colorcli.media.discover import discover
-    from colorcli.run.session import Request, open_run
+    from colorcli.run.request import Request
+    from colorcli.run.session import open_run
 
     film, out, method, weights, device, precision, size, temporal = json.loads(sys.argv[1])
     request = Request(

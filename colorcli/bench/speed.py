@@ -15,7 +15,7 @@ from colorcli.bench.stream import StreamSpeed, stream_speed
 from colorcli.devices import use_threads
 from colorcli.loader import LoadedMethod
 from colorcli.run.engine import Engine
-from colorcli.run.session import Request
+from colorcli.run.request import Request
 
 SIDES = (256, 512, 1024)  # pixels
 _PHOTOS = {"cpu": 16}  # in a round of the stream

@@ -19,7 +19,8 @@ from colorcli.media.discover import Discovery, discover
 from colorcli.media.references import pair
 from colorcli.media.samples import PHOTOGRAPHS, photograph
 from colorcli.methods.registry import METHODS
-from colorcli.run.session import Request, open_run
+from colorcli.run.request import Request
+from colorcli.run.session import open_run
 
 ROUNDS = 3
 _QUALITY = 95

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from colorcli.errors import ColorizeError, WeightsError
 from colorcli.media.places import whole_files
 
 _DESCRIPTION = "colorize"  # the metadata key that holds the description
+_DIGEST = "sha256"  # the metadata key that holds the digest of tensors and description
 _FORMAT = 1
 COUNTER = "num_batches_tracked"  # of a batch norm: no result depends on it, no file has to hold it
 _KEPT_IN_FP32 = ("running_mean", "running_var")  # variances beyond 65504 would become infinite in fp16
@@ -48,11 +50,25 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"{path} holds tensors, but not colorize's description of them")
     if description.get("format") != _FORMAT:
         raise WeightsError(f"{path} is of format {description.get('format')}; this version reads {_FORMAT}")
+    if _DIGEST in metadata and metadata[_DIGEST] != _digest(tensors, metadata[_DESCRIPTION]):
+        raise WeightsError(f"{path} is damaged: it is not what was written; copy or export it again")
     return Checkpoint(tensors, description)
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    """sha256 of all that the file says, hexadecimal."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, Any], *, half: bool = True) -> None:
     """Write a network's weights in fp16 (batch norm statistics in fp32) with their description; `.part` first.
+
+    A digest of both goes with them, so that a file that was changed since is known by itself.
 
     half: False keeps all in fp32, twice the size.
     A value that the stored type cannot hold raises WeightsError: exported weights are always finite.
@@ -68,7 +84,7 @@ def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, A
     text = json.dumps({"format": _FORMAT, **description}, sort_keys=True)
     try:
         with whole_files(path) as (part,):
-            part.write_bytes(save(tensors, metadata={_DESCRIPTION: text}))
+            part.write_bytes(save(tensors, metadata={_DESCRIPTION: text, _DIGEST: _digest(tensors, text)}))
     except OSError as error:
         raise ColorizeError(f"cannot write the weights {path}: {error}; an earlier file is intact") from error
 

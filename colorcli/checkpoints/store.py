@@ -10,6 +10,7 @@ from colorcli.checkpoints.manifest import Entry, read_manifest
 from colorcli.errors import WeightsError
 from colorcli.media.places import sha256_of
 
+MANIFEST = "manifest.toml"  # beside the files that it lists
 _PACKAGE = Path(__file__).resolve().parents[1]
 _MEND = "mend it in the clone with `git checkout -- weights && pip install --force-reinstall --no-deps .`"
 
@@ -22,7 +23,7 @@ def shipped_folder(name: str) -> Path:
 
 def shipped() -> tuple[Entry, ...]:
     """What the manifest lists; WeightsError if that is nothing."""
-    manifest = shipped_folder("weights") / "manifest.toml"
+    manifest = shipped_folder("weights") / MANIFEST
     entries = read_manifest(manifest)
     if not entries:
         raise WeightsError(f"the weights' manifest {manifest} lists none; {_MEND}")
@@ -31,7 +32,7 @@ def shipped() -> tuple[Entry, ...]:
 
 def find(method: str, variant: str = "compact") -> Entry:
     """The shipped weights of a method; WeightsError where there are none."""
-    for entry in read_manifest(shipped_folder("weights") / "manifest.toml"):
+    for entry in read_manifest(shipped_folder("weights") / MANIFEST):
         if (entry.method, entry.variant) == (method, variant):
             return entry
     raise WeightsError(
@@ -64,6 +65,17 @@ def verify(entry: Entry) -> Path:
     if found != entry.sha256:
         raise WeightsError(f"{path} is damaged: sha256 {found[:12]}..., expected {entry.sha256[:12]}...; {_MEND}")
     return path
+
+
+def verify_named(path: Path) -> None:
+    """WeightsError for a file that is not what a manifest in its folder says of its name. Without one nothing is."""
+    manifest = path.with_name(MANIFEST)
+    for entry in read_manifest(manifest) if manifest.is_file() else ():
+        if entry.file == path.name and (found := digest(path)) != entry.sha256:
+            raise WeightsError(
+                f"{path} is damaged or another file: sha256 {found[:12]}..., {manifest} says {entry.sha256[:12]}...; "
+                "export it again, or move it out of that folder"
+            )
 
 
 @contextmanager

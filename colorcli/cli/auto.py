@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, check_report, colour, film_options
+from colorcli.cli.colouring import check_place, check_ranges, check_report, colour, film_options
 from colorcli.cli.console import resumes
 from colorcli.cli.shots import list_shots
+from colorcli.errors import UsageError
 from colorcli.media.formats import MAX_PIXELS
 
 
 @resumes()
 def auto(
     inputs: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs.", metavar="INPUT")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results; the input's tree is mirrored.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the results; the input's tree is mirrored.")
+    ] = None,
     method: options.Method = "smsanet",
     weights: options.Weights = None,
     device: options.Device = "auto",
@@ -31,6 +34,7 @@ def auto(
     quality: options.Quality = None,
     saturation: options.Saturation = 1.0,
     recursive: options.Recursive = True,
+    in_place: options.InPlace = False,
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     compare: options.Compare = False,
@@ -77,11 +81,14 @@ def auto(
         jobs=jobs,
         max_pixels=max_pixels,
     )
+    if out is None and not in_place:
+        raise UsageError("say where the results go: -o OUT, or --in-place")
+    check_place(out, in_place=in_place, format=format, report=report)
     check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     dots = tuple(map(parse_dot, hint or ()))
 
     from colorcli.media.films.kinds import film_extensions
-    from colorcli.run.session import Request, check
+    from colorcli.run.request import Request, check
 
     films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(
@@ -99,6 +106,7 @@ def auto(
         hints=dots,
         attention=save_attention,
         max_pixels=max_pixels,
+        in_place=in_place,
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
@@ -114,6 +122,7 @@ def auto(
         extension=options.EXTENSIONS[format],
         film_extension=film_extensions(films),
         compare=compare,
+        in_place=in_place,
     )
     if shots:
         list_shots(found, as_json)

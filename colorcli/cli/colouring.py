@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from colorcli.report.run import RunReport
     from colorcli.run.local import Outcome
     from colorcli.run.preview import Planned
-    from colorcli.run.session import Request
+    from colorcli.run.request import Request
 
 _NAMED = 3  # unused drawings of hints in one line
 
@@ -53,6 +53,17 @@ def check_report(place: Path | None, *, overwrite: bool, dry_run: bool, shots: b
     from colorcli.report.place import check_place
 
     check_place(place, overwrite=overwrite)
+
+
+def check_place(out: Path | None, *, in_place: bool, format: str, report: Path | None) -> None:
+    """UsageError for what does not go with results in the photos' own places."""
+    for option, given in (
+        ("-o: results go there", out is not None),
+        ("--format: a photo's place has its format", format != "same"),
+        ("--report: it shows photos as they were", report is not None),
+    ):
+        if in_place and given:
+            raise UsageError(f"--in-place does not go with {option}; leave out one of them")
 
 
 def film_options(*, codec: str | None, crf: float | None, deinterlace: str, temporal: bool) -> FilmOptions:
@@ -99,7 +110,7 @@ def colour(
             counts = _run(found, out, request, progress, fail_fast=fail_fast, as_json=as_json, report=report)
         finally:
             progress.close()
-    _close(counts, len(found.skipped), out, as_json, verbosity < 0)
+    _close(counts, len(found.skipped), out, request, as_json)
     raise typer.Exit(FAILED_FILES if counts["failed"] else 0)
 
 
@@ -217,13 +228,15 @@ def _entry(outcome: Planned | Outcome) -> tuple[dict[str, Any], str]:
         return entry | {"state": "done", "notes": outcome.notes}, f"{outcome.job.name} -> {outcome.job.target}"
     if isinstance(outcome, Planned):
         return entry | {"state": "planned"}, f"{outcome.job.name} -> {outcome.job.target}"
-    return entry | {"state": "unchanged"}, f"{outcome.job.name}: done before"
+    notes = {"notes": outcome.notes} if outcome.notes else {}
+    return entry | {"state": "unchanged"} | notes, f"{outcome.job.name}: done before"
 
 
-def _close(counts: dict[str, int], skipped: int, out: Path | None, as_json: bool, quiet: bool) -> None:
+def _close(counts: dict[str, int], skipped: int, out: Path | None, request: Request, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"summary": {**counts, "skipped": skipped}, "out": None if out is None else str(out)}))
-    elif not quiet:
+    elif request.verbosity >= 0:
+        place = out or ("the photos' own places" if request.in_place else "beside the photos")
         words = {"done": "coloured", "planned": "to colour", "unchanged": "done before", "failed": "failed"}
         parts = [f"{count} {words[state]}" for state, count in counts.items()]
-        typer.echo(printable(f"{', '.join(parts)}, {skipped} skipped -> {out or 'beside the photos'}"))
+        typer.echo(printable(f"{', '.join(parts)}, {skipped} skipped -> {place}"))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_ranges, check_report, colour, film_options
+from colorcli.cli.colouring import check_place, check_ranges, check_report, colour, film_options
 from colorcli.cli.console import resumes, say
 from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
@@ -80,6 +80,7 @@ def exemplar(
     quality: options.Quality = None,
     saturation: options.Saturation = 1.0,
     recursive: options.Recursive = True,
+    in_place: options.InPlace = False,
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     compare: options.Compare = False,
@@ -116,6 +117,7 @@ def exemplar(
         jobs=jobs,
         max_pixels=max_pixels,
     )
+    check_place(out, in_place=in_place, format=format, report=report)
     check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     if not 0 <= strength <= 1:
         raise UsageError(f"--strength must be from 0 to 1, not {strength}")
@@ -130,7 +132,7 @@ def exemplar(
     from colorcli.media.references import pair
     from colorcli.media.segments import resolved, with_segments
     from colorcli.media.targets import sampled
-    from colorcli.run.session import Request, check, check_references
+    from colorcli.run.request import Request, check, check_references
 
     films = film_options(codec=codec, crf=crf, deinterlace=deinterlace, temporal=temporal)
     request = Request(
@@ -152,6 +154,7 @@ def exemplar(
         segments=segments,
         transform=transform,
         max_pixels=max_pixels,
+        in_place=in_place,
         overwrite=overwrite,
         seed=seed,
         verbosity=-1 if quiet else verbose,
@@ -164,6 +167,8 @@ def exemplar(
     if pair_by is None and are_films(targets) and any(Path(text).is_dir() for text in ref):
         pair_by = "best"  # a folder of stills is for the shots, whose names nobody knows
     pairing = pair(ref, pair_by, recursive=recursive)
+    if in_place and pairing.by is None and len(pairing.references) > 1:
+        raise UsageError("--in-place has room for one result of a photo; name one --ref, or say --pair-by name or best")
     if pairing.by is None:  # all of them are needed; of a folder's those that are not are nobody's failure
         check_references(pairing.references, max_pixels)
     for left_out in () if quiet else pairing.left_out:
@@ -177,6 +182,7 @@ def exemplar(
         compare=compare,
         versions=sampled(pairing.versions, samples),
         references=pairing.paths | resolved(segments),
+        in_place=in_place,
     )
     if not found.jobs and not found.failures and any(skipped.reason == REFERENCE for skipped in found.skipped):
         raise UsageError("no photo to colour is left: what was found are the references themselves")

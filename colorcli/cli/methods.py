@@ -18,7 +18,7 @@ def methods(as_json: options.AsJson = False) -> None:
     from colorcli.checkpoints.manifest import read_manifest
     from colorcli.methods.registry import METHODS, networks_of
 
-    shipped = read_manifest(store.shipped_folder("weights") / "manifest.toml")
+    shipped = read_manifest(store.shipped_folder("weights") / store.MANIFEST)
     rows: list[dict[str, Any]] = []
     for spec in METHODS:
         networks = networks_of(spec.name)

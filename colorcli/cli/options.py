@@ -53,6 +53,12 @@ Format = Annotated[str, typer.Option("--format", help="same, png, jpg, webp or t
 Quality = Annotated[int | None, typer.Option("--quality", help="1..100, for JPEG, WebP and AVIF.")]
 Saturation = Annotated[float, typer.Option("--saturation", help="Factor on the colour; 0 is gray.")]
 Recursive = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Go into subfolders.")]
+InPlace = Annotated[
+    bool,
+    typer.Option(
+        "--in-place", help="Put results in the photos' own places. No way back: the photos as they were are lost."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files not made by this tool.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; write nothing.")]
 Compare = Annotated[bool, typer.Option("--compare", help="Also write before/after pictures.")]

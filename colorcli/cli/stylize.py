@@ -75,7 +75,7 @@ def stylize(
     from colorcli.media.references import pair
     from colorcli.media.segments import resolved, with_segments
     from colorcli.methods.registry import stylizer
-    from colorcli.run.session import Request, check, check_references
+    from colorcli.run.request import Request, check, check_references
 
     request = Request(
         method=stylizer().name,

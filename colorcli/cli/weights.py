@@ -23,7 +23,7 @@ def list_(as_json: options.AsJson = False) -> None:
     from colorcli.checkpoints import store
     from colorcli.checkpoints.manifest import read_manifest
 
-    for entry in read_manifest(store.shipped_folder("weights") / "manifest.toml"):
+    for entry in read_manifest(store.shipped_folder("weights") / store.MANIFEST):
         present = store.path_of(entry).is_file()
         if as_json:
             typer.echo(json.dumps({**asdict(entry), "present": present}))

@@ -14,6 +14,7 @@ from colorcli.errors import UsageError
 from colorcli.items import Failure, Job
 from colorcli.media.beside import is_result_beside, kind_beside_photos
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS
+from colorcli.media.in_place import jobs_in_place
 from colorcli.media.places import HINTS, LEDGER
 from colorcli.media.sidecars import Sidecars, folded
 from colorcli.media.targets import (
@@ -103,6 +104,7 @@ def discover(
     compare: bool = False,
     versions: Versions = one_version,
     references: Collection[str] = (),
+    in_place: bool = False,
 ) -> Discovery:
     """Find the photos and films that `inputs` name and give each a target below `out`.
 
@@ -119,13 +121,18 @@ def discover(
     Without `out` a result lies beside its photo as `a.colorized.jpg`; those of an earlier run are skipped.
     versions: the results that a photo gets, each of one reference; those meet and are kept apart like any others.
     references: resolved paths that are skipped and never replaced.
+    in_place: without `out` a result takes its photo's own place; `versions` then gives one.
     Errors: UsageError if `out` is the only input, or an input folder that no earlier run wrote to.
     """
     search = _Search(None if out is None else os.path.realpath(out), recursive, references)
     _search_in(inputs, search)
-    jobs, failures = make_jobs(
-        search.found, {*search.sources, *references}, search.sidecars, out, extension, compare, versions, film_extension
-    )
+    sources = {*search.sources, *references}
+    if in_place:
+        jobs, failures = jobs_in_place(search.found, sources, search.sidecars, compare, versions)
+    else:
+        jobs, failures = make_jobs(
+            search.found, sources, search.sidecars, out, extension, compare, versions, film_extension
+        )
     return Discovery(jobs, search.failures + failures, list(search.skipped))
 
 

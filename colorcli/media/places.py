@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,10 +85,13 @@ def _hidden(target: Path, kind: str) -> Path:
 
 
 @contextmanager
-def whole_files(*targets: Path) -> Iterator[tuple[Path, ...]]:
-    """The `part_path` of each target, to be written; all are flushed to disk, then renamed. On failure all are removed.
+def whole_files(
+    *targets: Path, ready: Callable[[tuple[Path, ...]], None] = lambda _: None
+) -> Iterator[tuple[Path, ...]]:
+    """The `part_path` of each target, to be written; all are flushed to disk, then renamed, the first one last.
 
-    Errors: OSError where a part cannot be flushed or renamed.
+    ready: called with the parts when all are on the disk and none is renamed. On failure, its own too, all parts are
+    removed. Errors: OSError where a part cannot be flushed or renamed.
     """
     parts = tuple(part_path(target) for target in targets)
     try:
@@ -96,7 +99,8 @@ def whole_files(*targets: Path) -> Iterator[tuple[Path, ...]]:
         for part in parts:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
-        for part, target in zip(parts, targets, strict=True):
+        ready(parts)
+        for part, target in reversed(list(zip(parts, targets, strict=True))):
             part.replace(target)
     finally:
         for part in parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
 from colorcli.media.comparison import write_comparison
 from colorcli.media.formats import Format, format_of
+from colorcli.media.in_place import other_names, take_over
 from colorcli.media.lightness import lab_of, lightness_of
 from colorcli.media.metadata.describe import Provenance, describe_result, has_resolution, listed
 from colorcli.media.metadata.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
@@ -31,6 +33,9 @@ _LIGHTNESS_STEPS = 655.35  # L 0..100 -> 0..65535 while a photo is turned
 _LAB_STEPS = [_LIGHTNESS_STEPS, 256.0, 256.0]  # Lab likewise; a and b lie in -128..128
 _LAB_MIDDLE = [0.0, 32_768.0, 32_768.0]
 _HELD_IN_MEMORY = 100_000_000  # bytes; while a photo of more than 50 megapixels is turned, it lies on disk
+
+
+Ready = Callable[[tuple[Path, ...]], None]  # told of files that are whole and about to be renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +60,15 @@ def write_result(
     offset: NDArray[np.float32],
     gamut: NDArray[np.float32],
     options: ResultOptions,
+    ready: Ready = lambda _: None,
 ) -> tuple[str, ...]:
     """Colour job.source and write job.target, whose folder is made if need be.
 
     slope, offset: (h, w, 2), chroma = slope * L + offset, spread over the photo; (h, w, 3): that is added to its own
     Lab, see `restyle`. gamut: as `gamut_by_taxicab` takes.
-    Returns notes for a person: what the target's format could not hold. Nothing is left behind on failure.
-    Errors: PhotoError; ColorizeError where no result can be written any more, as on a full disk.
+    ready: as of `whole_files`. Nothing is left behind on failure.
+    Returns notes for a person: what the target's format could not hold; it is a PhotoError where the result would take
+    the photo's own place. Errors: PhotoError; ColorizeError where no result can be written any more, as on a full disk.
     """
     source = open_source(job.source, max_pixels=0)  # judged when it was read
     header, orientation, notes = source.header, source.orientation, list(source.notes)
@@ -85,9 +92,8 @@ def write_result(
         notes += left_out
         image, left_out = keep_resources(image, format.saver)
         notes += left_out
-        if options.provenance is not None and not format.metadata:
-            notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
-        with whole_files(*results_of(job.target, options.compare and job.together is None)) as (part, *comparison):
+        targets = results_of(job.target, options.compare and job.together is None)
+        with whole_files(*targets, ready=ready) as (part, *comparison):
             packet = None
             if format.saver == "pngsave":
                 image, packet = without_texts(image)
@@ -97,6 +103,10 @@ def write_result(
                 notes += _keep_exif(exif, part, format)
             if comparison:
                 write_comparison(comparison[0], job.source, [part], header, options.provenance)
+            if job.in_place:
+                _refuse_losses(notes)
+                notes += other_names(job.source)
+                take_over(job.source, part)
     except VIPS_ERRORS as error:
         held = held_path(job.target)
         paths = (job.source, held, part_path(job.target), part_path(comparison_path(job.target)))
@@ -105,7 +115,15 @@ def write_result(
         raise PhotoError(plain_reason(error, *paths)) from error
     except OSError as error:
         raise unwritable("the result", job.target, error.strerror or str(error)) from error
+    if options.provenance is not None and not format.metadata:
+        notes.append(f"{format.name} holds no XMP: the file does not say that its colour is synthetic")
     return tuple(notes)
+
+
+def _refuse_losses(notes: Sequence[str]) -> None:
+    """PhotoError where something of a photo would be gone for good."""
+    if notes:
+        raise PhotoError(f"in its own place something would be lost for good ({'; '.join(notes)}); choose -o OUT")
 
 
 def target_format(target: Path, header: PhotoHeader) -> Format:

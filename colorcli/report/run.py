@@ -18,7 +18,8 @@ from colorcli.report.settings import settings_of
 from colorcli.report.template import as_data, escaped, filled
 from colorcli.report.thumbnails import thumbnails
 from colorcli.run.local import Outcome
-from colorcli.run.session import Making, Request
+from colorcli.run.prepared import Making
+from colorcli.run.request import Request
 
 _NAMED = 100  # failures that are listed at the top; all are among the rows
 _DIGITS = 12  # of a sha256 that a person is shown

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from colorcli.items import FilmOptions
-from colorcli.run.session import Request
+from colorcli.run.request import Request
 
 _TOLD_ELSEWHERE = {"method", "weights", "device", "precision", "size", "films", "choices", "stylizes"}
-_DECIDE_NOTHING = {"batch", "workers", "verbosity", "overwrite", "max_pixels", "engine", "address"}  # of the results
+_DECIDE_NOTHING = frozenset(  # of the results
+    {"batch", "workers", "verbosity", "overwrite", "max_pixels", "in_place", "engine", "address"}
+)
 
 
 def settings_of(request: Request) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -26,14 +27,17 @@ class _Open:
 class FolderLedgers:
     """The ledger of each folder, opened when a job of it comes and closed when it has long not been used.
 
-    Safe to use from several threads. A folder is held from other runs while its ledger is open.
+    Safe to use from several threads. A folder is held from other runs while its ledger is open. `leftovers`, a run's
+    beginning, waits for other runs; the first folder by name then stays held, so that a run over the same folders waits
+    for all of this one.
     """
 
-    def __init__(self, jobs: Sequence[Job], open_: Callable[[Path], AbstractContextManager[Ledger]]) -> None:
-        """open_: a folder's ledger, closed at the end of the context."""
+    def __init__(self, jobs: Sequence[Job], open_: Callable[[Path, bool], AbstractContextManager[Ledger]]) -> None:
+        """open_: a folder's ledger, closed at the end of the context, and whether another run is waited for."""
         self._jobs, self._open = jobs, open_
         self._ledgers: OrderedDict[Path, _Open] = OrderedDict()
         self._lock = threading.Lock()
+        self._first: Path | None = None  # stays open
 
     @contextmanager
     def of(self, job: Job, /) -> Iterator[Ledger]:
@@ -42,11 +46,11 @@ class FolderLedgers:
             yield ledger
 
     @contextmanager
-    def _at(self, folder: Path) -> Iterator[Ledger]:
+    def _at(self, folder: Path, *, waits: bool = False) -> Iterator[Ledger]:
         with self._lock:
             used = self._ledgers.get(folder)
             if used is None:
-                context = self._open(folder)
+                context = self._open(folder, waits)
                 try:
                     ledger = context.__enter__()
                 except ColorizeError as error:  # of this folder: the others may do
@@ -62,18 +66,19 @@ class FolderLedgers:
                 self._close_old()
 
     def _close_old(self) -> None:
-        idle = [folder for folder, used in self._ledgers.items() if not used.users]
+        idle = [folder for folder, used in self._ledgers.items() if not used.users and folder != self._first]
         for folder in idle[: max(0, len(idle) - _OPEN)]:
             self._ledgers.pop(folder).context.__exit__(None, None, None)
 
     def leftovers(self) -> list[Path]:
         """Files that a killed run had begun in any of the folders. Errors: ColorizeError where none can be used."""
         found: list[Path] = []
-        folders = dict.fromkeys(job.target.parent for job in self._jobs)
+        folders = {os.path.realpath(folder): folder for folder in {job.target.parent for job in self._jobs}}
         unusable: list[PhotoError] = []
-        for folder in folders:
+        for _, folder in sorted(folders.items()):  # all runs in one order: no two wait for each other
             try:
-                with self._at(folder) as ledger:
+                with self._at(folder, waits=True) as ledger:
+                    self._first = self._first or folder
                     found += ledger.leftovers()
             except PhotoError as error:
                 unusable.append(error)

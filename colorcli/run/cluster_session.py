@@ -15,7 +15,9 @@ from colorcli.run.cluster import Crew, Plan, connected
 from colorcli.run.engine import Engine
 from colorcli.run.errand import Order, absolute_request, absolute_segments
 from colorcli.run.local import Say
-from colorcli.run.session import Making, Request, asked_for, held_ledgers, prepare, segments_of
+from colorcli.run.prepared import Making, prepare
+from colorcli.run.request import Request, asked_for
+from colorcli.run.session import held_ledgers, segments_of
 from colorcli.run.spread import SpreadRun
 
 
@@ -29,7 +31,7 @@ def open_spread(
         plan = _plan(jobs, request)
         prepared = prepare(request, say, plan.processor)
         made_with(prepared.making)
-        with held_ledgers(jobs, out, prepared.settings, request.compare) as ledgers:
+        with held_ledgers(jobs, out, prepared.settings, request.compare, say) as ledgers:
             order = _order(jobs, out, request, prepared.settings, plan)
             run = SpreadRun(
                 jobs,

@@ -6,23 +6,33 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from colorcli import __version__
 from colorcli.errors import ColorizeError
 
-_LIBRARIES = (
-    "torch",
-    "torchvision",
-    "pyvips",
-    "pyvips-binary",
-    "imageio",
-    "opencv-contrib-python-headless",
-    "scikit-image",
-    "safetensors",
-    "typer",
-    "ray",
-)
+_LIBRARIES = {  # what is installed, and what is imported of it
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "numpy": "numpy",
+    "pillow": "PIL",
+    "pyvips": "pyvips",
+    "pyvips-binary": None,  # part of pyvips
+    "av": "av",
+    "imageio": "imageio.v3",
+    "imageio-ffmpeg": "imageio_ffmpeg",
+    "ffmpeg-python": "ffmpeg",
+    "opencv-contrib-python-headless": "cv2",
+    "scikit-image": "skimage.data",
+    "safetensors": "safetensors",
+    "filelock": "filelock",
+    "fsspec": "fsspec",
+    "rich": "rich",
+    "typer": "typer",
+    "ray": None,  # takes seconds
+}
+_OPTIONAL = ("pyvips-binary", "ray")  # a system libvips serves as well; Ray is for clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +51,22 @@ def examine() -> list[Finding]:
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", True),
         Finding("cores", str(os.cpu_count()), True),
     ]
-    for library in _LIBRARIES:
-        try:
-            findings.append(Finding(library, version(library), True))
-        except PackageNotFoundError:
-            optional = library in ("pyvips-binary", "ray")  # a system libvips serves as well; Ray is for clusters
-            findings.append(Finding(library, "not installed", optional))
+    findings += [_library(name, module) for name, module in _LIBRARIES.items()]
     findings += [_tried("libvips", _libvips), _tried("device", _device), _tried("libav", _libav)]
     findings.append(_tried("ffmpeg", _ffmpeg))
     return findings + _weights()
+
+
+def _library(name: str, module: str | None) -> Finding:
+    """Its version, if it can be imported."""
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        return Finding(name, "not installed", name in _OPTIONAL)
+    if module is None:
+        return Finding(name, found, True)
+    tried = _tried(name, lambda: str(import_module(module).__name__))
+    return Finding(name, found if tried.sound else f"{found}, but {tried.found}", tried.sound)
 
 
 def _tried(what: str, look: Callable[[], str]) -> Finding:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from colorcli.errors import ColorizeError
 from colorcli.items import Failure, Finished, Job, Reference, Segments
-from colorcli.run.ledger import Written
+from colorcli.run.marks import Written
 
 if TYPE_CHECKING:
-    from colorcli.run.session import Request
+    from colorcli.run.request import Request
 
 P = TypeVar("P", Path, Path | None)
 

@@ -29,7 +29,8 @@ from colorcli.methods.spec import Predict
 from colorcli.run.engine import Engine
 from colorcli.run.figures import figures_path, film_notes, film_report, read_figures, write_figures
 from colorcli.run.frames import Colouring, Frames, Made, Numbered
-from colorcli.run.ledger import Ledger, Mark
+from colorcli.run.ledger import Ledger
+from colorcli.run.marks import Mark
 from colorcli.stages.film import Steadying, see, side_by_side
 from colorcli.stages.flicker import ShotFigures, Tally
 from colorcli.stages.refer import References

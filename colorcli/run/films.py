@@ -8,7 +8,8 @@ from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Failure, Finished, Job
 from colorcli.run.film import FilmRun, Means
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledgers, Mark
+from colorcli.run.ledger import Ledgers
+from colorcli.run.marks import Mark
 from colorcli.run.unforeseen import unforeseen
 from colorcli.stages.film import Steadying, Unsteadied
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job
-from colorcli.run.ledger import Ledgers, Mark, Standing
+from colorcli.run.ledger import Ledgers
+from colorcli.run.marks import Mark, Standing
+
+_KEPT = "it was coloured in its own place with other settings, and stays so: --overwrite colours the result once more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,7 @@ class Unchanged:
     """A job whose result is there already."""
 
     job: Job
+    notes: tuple[str, ...] = ()  # what a person should know
 
 
 def judge(job: Job, ledgers: Ledgers, overwrite: bool) -> Mark | Unchanged | Failure:
@@ -30,6 +34,11 @@ def judge(job: Job, ledgers: Ledgers, overwrite: bool) -> Mark | Unchanged | Fai
         return job.failed("decode", f"{what} be read: {error.strerror or error}")
     if standing is Standing.DONE:
         return Unchanged(job)
+    if standing is Standing.KEPT and not overwrite:
+        return Unchanged(job, (_KEPT,))
+    if standing is Standing.FOREIGN and not overwrite and job.in_place and path == job.target:
+        reason = "it was coloured in its own place and changed since: --overwrite colours it as it is now"
+        return job.failed("decode", reason)
     if standing is Standing.FOREIGN and not overwrite:
         return job.failed("decode", f"{path} exists and was not made by this tool from this photo: --overwrite")
     return mark

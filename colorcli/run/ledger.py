@@ -3,79 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import astuple, dataclass
-from enum import Enum
+from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from colorcli.errors import ColorizeError
+from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Job
-from colorcli.media.places import FILMS, LEDGER, match_paths, results_of, sha256_of
+from colorcli.media.places import FILMS, LEDGER, sha256_of
 from colorcli.media.unwritable import unwritable
+from colorcli.run.in_place import standing_in_place
+from colorcli.run.marks import Look, Mark, Standing, Written, files_of, settings_key, written_at
 from colorcli.run.rows import Row, Rows, as_path, as_text, copy_rows
 
-
-class Standing(Enum):
-    """What the ledger knows of a job before it is done."""
-
-    NEW = "new"
-    DONE = "done"  # same content, settings and weights, and the result is there
-    STALE = "stale"  # we made the result, but of other content or settings, or it was cut off: made again
-    FOREIGN = "foreign"  # a file is in the way that this tool did not make, or that was changed since
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A source as the ledger identifies it."""
-
-    content: str  # sha256 of its bytes
-    source: str  # real path
-    size: int  # bytes
-    time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
-    settings: str  # sha256 of what else decides the result: settings, weights, hints, reference, segments, seed
-
-
-class Look(NamedTuple):
-    """What a look at a job found."""
-
-    standing: Standing
-    mark: Mark
-    path: Path  # the result, or the comparison or picture beside it where that is what is foreign
-
-
-class Written(NamedTuple):
-    """A file as whoever wrote it saw it."""
-
-    size: int  # bytes
-    time: int  # ns, st_mtime
-    digest: str  # sha256 of its bytes
-
-
-def written_at(path: Path) -> Written:
-    """Errors: OSError."""
-    facts = path.stat()
-    return Written(facts.st_size, facts.st_mtime_ns, sha256_of(path))
-
-
-def files_of(job: Job, compare: bool) -> tuple[Path, ...]:
-    """All that a job writes. compare: each result has a comparison, but for one that several share."""
-    if job.shows:
-        return (job.target,)
-    explaining = [path for path in (job.attention, job.stages) if path is not None]
-    matches = () if job.matches is None else match_paths(job.matches)
-    return (*results_of(job.target, compare and job.together is None), *explaining, *matches)
-
-
-def settings_key(settings: Mapping[str, Any]) -> str:
-    """One hash for everything besides the source that decides a result's pixels and metadata."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+_PATIENCE = 0.2  # s between two looks at a folder that another run holds
 
 
 class Ledgers(Protocol):
@@ -91,10 +37,19 @@ class Ledgers(Protocol):
 class Ledger:
     """The ledger of one output folder. Safe to use from several threads; one process at a time holds it."""
 
-    def __init__(self, out: Path, settings: str, *, compare: bool = False, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        settings: str,
+        *,
+        compare: bool = False,
+        file: Path | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         """settings: from `settings_key`. compare: each result has a comparison, which is noted and judged as it is, but
         for one that several share: that is a job of its own.
-        file: where the ledger lies, if not at LEDGER in `out`.
+        file: where the ledger lies, if not at LEDGER in `out`. say: told once that another run holds the folder, which
+        is then waited for; None: that is an error.
 
         A folder that cannot be written, or is in use, raises ColorizeError; so does every method whose note or look-up
         fails, as on a full disk.
@@ -107,9 +62,7 @@ class Ledger:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._held = FileLock(file.with_name("lock"), thread_local=False)  # the last user may be any thread
-            self._held.acquire(timeout=0)
-        except Timeout:
-            raise ColorizeError(f"another run is writing into {out}: wait for it, or choose another -o") from None
+            _hold(self._held, out, say)
         except OSError as error:
             raise ColorizeError(f"cannot write into the output folder {out}: {error.strerror}") from error
         try:
@@ -142,7 +95,9 @@ class Ledger:
         result's place.
         """
         mark = self._mark(job)
-        found = [(self._standing(path, mark), path) for path in self.files(job)]
+        found = [(self._standing_of(job, path, mark), path) for path in self.files(job)]
+        if job.in_place and found[0][0] in (Standing.DONE, Standing.KEPT):
+            return Look(found[0][0], mark, job.target)  # nothing beside it can be made again
         if job.together is not None:
             shared = self._standing(job.together, mark)  # what else it was made from is the comparison's own affair
             found += [(shared, job.together)] if shared in (Standing.NEW, Standing.FOREIGN) else []
@@ -158,6 +113,8 @@ class Ledger:
         source = as_text(os.path.realpath(job.source))
         if row and (row.source, row.source_size, row.source_time) == (source, facts.st_size, facts.st_ctime_ns):
             content = row.content  # the same file, unchanged by size and time: not read again
+        elif job.in_place and row and row.digest and (row.size, row.time) == (facts.st_size, facts.st_mtime_ns):
+            content = row.digest  # its result, likewise
         else:
             content = sha256_of(job.source)
         return Mark(content, source, facts.st_size, facts.st_ctime_ns, self._settings_of(job))
@@ -180,6 +137,18 @@ class Ledger:
         if job.shows:
             own["shows"] = [self._settings_of(one) for one in job.shows]
         return settings_key({"settings": self._settings, **own}) if own else self._settings
+
+    def _standing_of(self, job: Job, path: Path, mark: Mark) -> Standing:
+        """Where one of a job's files stands. A result in its photo's place whose note was cut off is noted as done."""
+        if not (job.in_place and path == job.target):
+            return self._standing(path, mark)
+        name, facts = self._name(path), path.stat()
+        row = self._rows.get(name)
+        standing = standing_in_place(row, mark, facts)
+        ours = standing in (Standing.DONE, Standing.KEPT)
+        if row and ours and (row.state, row.time) != ("done", facts.st_mtime_ns):
+            self._rows.put({name: row._replace(state="done", size=facts.st_size, time=facts.st_mtime_ns)})
+        return standing
 
     def _standing(self, path: Path, mark: Mark) -> Standing:
         row = self._rows.get(self._name(path))
@@ -224,7 +193,7 @@ class Ledger:
         changes: dict[str, Row | None] = {}
         for path, name in names.items():
             changes[name] = begun
-            if self._standing(path, mark) is Standing.FOREIGN:
+            if self._standing_of(job, path, mark) in (Standing.FOREIGN, Standing.KEPT):
                 facts = path.stat()
                 changes[name] = begun._replace(size=facts.st_size, time=facts.st_mtime_ns)
         self._rows.put(changes)
@@ -233,6 +202,20 @@ class Ledger:
     def abandon(self, before: Mapping[str, Row | None]) -> None:
         """Note that nothing was written after all: what lies there is no more ours than it was before."""
         self._rows.put(before)
+
+    def seal(self, job: Job, parts: Sequence[Path]) -> None:
+        """Note what is about to take its photo's own place, so that it is known there after a kill.
+
+        parts: of its files, in their order, whole. Errors: PhotoError where the photo is not what was coloured.
+        """
+        name = self._name(job.target)
+        row = self._rows.get(name)
+        if not job.in_place or row is None:
+            return
+        facts = job.source.stat()
+        if (facts.st_size, facts.st_ctime_ns) != (row.source_size, row.source_time):
+            raise PhotoError("the photo was changed while it was coloured and is left as it is; run again")
+        self._rows.put({name: row._replace(digest=sha256_of(parts[0]))})
 
     def finish(self, job: Job, written: Sequence[Written] | None = None) -> None:
         """Note that this job's files lie whole under their final names. Errors: OSError where one cannot be read.
@@ -276,6 +259,17 @@ class Ledger:
     def leftovers(self) -> list[Path]:
         """Files that a killed run had begun: their parts may lie about."""
         return [Path(os.path.normpath(self._out / as_path(name))) for name in self._rows.begun()]
+
+
+def _hold(lock: FileLock, out: Path, say: Callable[[str], None] | None) -> None:
+    """As of `Ledger`. Errors: ColorizeError, OSError."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if say is None:
+            raise ColorizeError(f"another run is writing into {out}: wait for it, or choose another -o") from None
+        say(f"another run is writing into {out}: waiting until it is through")
+        lock.acquire(poll_interval=_PATIENCE)
 
 
 @contextmanager

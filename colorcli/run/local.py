@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pyvips
@@ -19,8 +20,9 @@ from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
 from colorcli.run.engine import Engine
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledger, Ledgers, Mark
+from colorcli.run.ledger import Ledger, Ledgers
 from colorcli.run.leftovers import remove_parts
+from colorcli.run.marks import Mark
 from colorcli.run.together import Together
 from colorcli.run.unforeseen import unforeseen
 from colorcli.stages.batch import Batcher
@@ -248,7 +250,7 @@ class LocalRun:
         job = colored.photo.job
         before = ledger.begin(job, self._marks.pop(job))
         try:
-            outcome = encode(colored, self._options)
+            outcome = encode(colored, self._options, partial(ledger.seal, job))
         except BaseException:
             # On a full disk the ledger cannot note it; the first error is the one to tell.
             with suppress(ColorizeError):

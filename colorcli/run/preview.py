@@ -11,7 +11,8 @@ from colorcli.media.hints import open_hints
 from colorcli.media.results import target_format
 from colorcli.media.sources import open_source
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledgers, Mark
+from colorcli.run.ledger import Ledgers
+from colorcli.run.marks import Mark
 from colorcli.run.unforeseen import unforeseen
 
 

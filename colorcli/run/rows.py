@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS results (
     source_size INTEGER NOT NULL, source_time INTEGER NOT NULL,  -- bytes, ns of its last change of data or place
     settings TEXT NOT NULL,    -- sha256 of the settings, the weights, the photo's hints, its reference and regions
     size INTEGER, time INTEGER, -- of the result: bytes, ns; in 'begun', of a file in its place that is not ours
-    digest TEXT                -- of the result: sha256; NULL in rows of the first schema, which had none
+    digest TEXT                -- of the result: sha256; in 'begun', of what is about to take its photo's own place;
+                               -- NULL in rows of the first schema, which had none
 )
 """
 

@@ -15,9 +15,10 @@ from colorcli.items import Failure, Finished, Job
 from colorcli.media.results import ResultOptions
 from colorcli.run.errand import Answer, absolute_job
 from colorcli.run.judge import Unchanged, judge
-from colorcli.run.ledger import Ledgers, Mark, Written
+from colorcli.run.ledger import Ledgers
 from colorcli.run.leftovers import remove_parts
 from colorcli.run.local import Outcome, Say
+from colorcli.run.marks import Mark, Written
 from colorcli.run.rows import Row
 from colorcli.run.together import Together
 from colorcli.run.unforeseen import unforeseen

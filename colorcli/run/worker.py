@@ -16,9 +16,9 @@ from colorcli.loader import LoadedMethod
 from colorcli.run.engine import Engine
 from colorcli.run.errand import Answer, Order, Ready
 from colorcli.run.judge import Unchanged
-from colorcli.run.ledger import Written, files_of, written_at
 from colorcli.run.local import LocalRun
-from colorcli.run.session import Prepared, prepare, references_of
+from colorcli.run.marks import Written, files_of, written_at
+from colorcli.run.prepared import Prepared, prepare, references_of
 from colorcli.stages.refer import References
 
 

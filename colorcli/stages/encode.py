@@ -21,7 +21,7 @@ from colorcli.errors import PhotoError
 from colorcli.items import Colored, Failure, Finished, Photo, Reference
 from colorcli.media.attention import attention_map
 from colorcli.media.matches import match_pictures
-from colorcli.media.results import ResultOptions, write_result
+from colorcli.media.results import Ready, ResultOptions, write_result
 from colorcli.media.steps import stages_picture
 
 _NEARLY_GRAY = 4.0  # mean CIE chroma under which a person sees a gray picture
@@ -40,9 +40,10 @@ def _heat() -> NDArray[np.uint8]:
     return table
 
 
-def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
+def encode(colored: Colored, options: ResultOptions, ready: Ready = lambda _: None) -> Finished | Failure:
     """Recombine and write one photo, and the pictures of what the method shows besides, if these were asked for.
 
+    ready: told of the result and its comparison when they are whole and do not bear their names yet.
     What cannot be written is a Failure and leaves nothing behind. Errors: ColorizeError where the disk is full or takes
     no files: it would be every photo's failure.
     """
@@ -53,7 +54,7 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
     try:
         told = _told(options, job.reference)
         with _pictures(colored, told):
-            notes = write_result(job, maps[0], maps[1], gamut(), told)
+            notes = write_result(job, maps[0], maps[1], gamut(), told, ready)
     except PhotoError as error:
         return job.failed("encode", str(error))
     own = colored.photo.chroma

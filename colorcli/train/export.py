@@ -11,6 +11,7 @@ from torch import nn
 
 from colorcli.checkpoints.load import read_checkpoint, write_checkpoint
 from colorcli.checkpoints.manifest import Entry, read_manifest, write_manifest
+from colorcli.checkpoints.store import MANIFEST
 from colorcli.errors import WeightsError
 from colorcli.media.places import sha256_of, whole_files
 
@@ -49,7 +50,7 @@ def publish(run: Path, weights: Path) -> Entry:
         licence=licence,
         source=origin,
     )
-    manifest = weights / "manifest.toml"
+    manifest = weights / MANIFEST
     others = [other for other in (read_manifest(manifest) if manifest.exists() else ()) if other.file != name]
     write_manifest(manifest, [*others, entry])
     return entry

@@ -126,6 +126,36 @@ def test_tampered_header(written: Path) -> None:
         read_checkpoint(written)
 
 
+@pytest.mark.parametrize("place", [-1, -20])
+def test_tampered_tensors(written: Path, place: int) -> None:
+    """Oracle: one bit of a tensor; the file is whole to safetensors' own reader."""
+    data = bytearray(written.read_bytes())
+    data[place] ^= 1
+    written.write_bytes(data)
+    with safe_open(written, framework="pt") as stored:
+        assert all(stored.get_tensor(name) is not None for name in stored.keys())  # noqa: SIM118
+    with pytest.raises(WeightsError, match=r"tiny\.safetensors is damaged"):
+        read_checkpoint(written)
+
+
+def test_tampered_description(written: Path) -> None:
+    """Oracle: another gain, of as many characters."""
+    data = written.read_bytes()
+    assert data.count(b"0.85") == 1
+    written.write_bytes(data.replace(b"0.85", b"1.85"))
+    with pytest.raises(WeightsError, match=r"tiny\.safetensors is damaged"):
+        read_checkpoint(written)
+
+
+def test_files_of_earlier_versions_have_no_digest(written: Path, tmp_path: Path) -> None:
+    """Oracle: the same tensors and description without one are read as they are."""
+    with safe_open(written, framework="pt") as stored:
+        metadata = {"colorize": stored.metadata()["colorize"]}
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    save_file(tensors, tmp_path / "old.safetensors", metadata=metadata)
+    assert read_checkpoint(tmp_path / "old.safetensors").description == read_checkpoint(written).description
+
+
 def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
     """Oracle: the contract: WeightsError, not IsADirectoryError."""
     with pytest.raises(WeightsError, match="not a whole safetensors file"):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -230,3 +234,108 @@ def test_doctor_exits_1_where_something_is_broken(shipped: Path, colorize: Call)
     (shipped / "smsanet-compact.safetensors").unlink()
     answer = colorize("doctor")
     assert answer.code == 1 and any(line.startswith("BAD  weights") for line in answer.out.splitlines())
+
+
+@pytest.mark.parametrize("ending", [".txt", ".json"])
+def test_doctor_reports_nothing_of_the_person(
+    ending: str, tmp_path: Path, colorize: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: what a bug report needs is there; a home, a user and a machine of strange names are not, though the
+    environment, which is told, names all three."""
+    home = tmp_path / "Zquartz Home" / "zquillon"
+    home.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("USER", "LOGNAME"):
+        monkeypatch.setenv(name, "zqx")
+    monkeypatch.setattr(platform, "node", lambda: "zquark.example.org")
+    monkeypatch.setenv("COLORIZE_DATA", f"{home}/scans:/data/zqx/a:/mnt/zquark/b:/mnt/zquark.example.org/c")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    place = home / f"report{ending}"
+    answer = colorize("doctor", "--report", place)
+    assert answer.code == 0
+    text = place.read_text()
+    assert not [name for name in (str(home), "zquillon", "zqx", "zquark", platform.node()) if name in text]
+    assert "~/scans:/data/USER/a:/mnt/HOST/b:/mnt/HOST/c" in text
+    sha256 = [entry.sha256 for entry in read_manifest(store.shipped_folder("weights") / "manifest.toml")]
+    words = ("OMP_NUM_THREADS", "libvips", "torch", "total", "cores of this process", "here", "precision", *sha256)
+    assert not [word for word in words if word not in text]
+    if ending == ".json":
+        told = json.loads(text)["report of colorize doctor"]
+        assert told["environment"]["OMP_NUM_THREADS"] == "3"
+        assert all(isinstance(value, int) and value > 0 for value in told["free disk, MB"].values())
+        assert all(weights["whole"] for weights in told["weights"])
+        assert {finding["what"] for finding in told["findings"]} >= {"colorize", "device", "ffmpeg", "weights"}
+    else:
+        assert all(line in text for line in answer.out.splitlines() if str(home) not in line)
+    assert colorize("doctor", "--report", place).code == 0  # its own may be replaced
+
+
+@pytest.mark.parametrize(("name", "code"), [("mine.txt", 1), ("mine.json", 1), ("mine.html", 2), ("", 2)])
+def test_doctor_replaces_no_file_of_others(name: str, code: int, tmp_path: Path, colorize: Call) -> None:
+    """Oracle: exit 1 and the file's bytes; with --overwrite a report; other endings and folders are usage errors."""
+    place = tmp_path / name
+    if name:
+        place.write_text("mine")
+    answer = colorize("doctor", "--report", place)
+    assert answer.code == code and answer.out == ""
+    if code == 1:
+        assert place.read_text() == "mine" and "--overwrite" in answer.err
+        assert colorize("doctor", "--report", place, "--overwrite").code == 0
+        assert "report of colorize doctor" in place.read_text()
+
+
+@pytest.mark.parametrize("module", ["torch", "pyvips", "cv2"])
+def test_doctor_without_a_library(module: str, tmp_path: Path) -> None:
+    """Oracle: a fresh process in which the import fails: exit 1, the library is BAD, the screen and the report are
+    whole."""
+    code = f"import sys; sys.modules[{module!r}] = None; from colorcli.cli import main; main()"
+    place = tmp_path / "report.txt"
+    answer = subprocess.run([sys.executable, "-c", code, "doctor", "--report", place], capture_output=True, text=True)
+    bad = [line for line in answer.stdout.splitlines() if line.startswith("BAD")]
+    assert answer.returncode == 1 and any(module in line for line in bad), answer
+    assert "python" in answer.stdout and "free disk" in place.read_text()
+
+
+def _renamed(path: Path, other: Path) -> None:
+    path.write_bytes(other.read_bytes())
+
+
+def _pickled(path: Path, _: Path) -> None:
+    path.write_bytes(pickle.dumps({"a": 1}))
+
+
+def _tampered(path: Path, _: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 8
+    path.write_bytes(content)
+
+
+def _truncated(path: Path, _: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+@pytest.mark.parametrize("harm", [_tampered, _truncated, _renamed, _pickled])
+def test_weights_that_are_not_what_they_were(
+    harm: Callable[[Path, Path], None],
+    shipped: Path,
+    tiny_weights: Path,
+    exemplar_weights: Path,
+    photos: Path,
+    tmp_path: Path,
+    colorize: Call,
+) -> None:
+    """Oracle: exit 4, the file is named, nothing is written: of shipped ones, of the same file named, of a file
+    elsewhere; `weights verify` says so too, and doctor ends with 1. Renamed is another method's file of that name."""
+    path = shipped / "smsanet-compact.safetensors"
+    elsewhere = tmp_path / "my.safetensors"
+    elsewhere.write_bytes(tiny_weights.read_bytes())
+    harm(path, exemplar_weights)
+    harm(elsewhere, exemplar_weights)
+    for named in ((), ("--weights", path), ("--weights", elsewhere)):
+        answer = colorize("auto", photos, "-o", tmp_path / "out", "-d", "cpu", *named)
+        name = elsewhere.name if elsewhere in named else path.name
+        assert answer.code == 4 and name in answer.err and answer.out == "" and "Traceback" not in answer.err
+    assert not (tmp_path / "out").exists()
+    assert colorize("weights", "verify").code == 4
+    answer = colorize("doctor")
+    assert answer.code == 1 and any("BAD" in line and path.name in line for line in answer.out.splitlines())

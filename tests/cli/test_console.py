@@ -75,8 +75,8 @@ _AGAIN = "the same command goes on where it stopped"
 @pytest.mark.parametrize(
     ("arguments", "within", "said"),
     [
-        (("auto", "photos", "-o", "out"), "colorcli.run.session.check", f"interrupted; {_AGAIN}"),
-        (("exemplar", "photos", "--ref", "a.jpg"), "colorcli.run.session.check", f"interrupted; {_AGAIN}"),
+        (("auto", "photos", "-o", "out"), "colorcli.run.request.check", f"interrupted; {_AGAIN}"),
+        (("exemplar", "photos", "--ref", "a.jpg"), "colorcli.run.request.check", f"interrupted; {_AGAIN}"),
         (("train", "smsanet"), "colorcli.train.config.parse_assignments", f"interrupted; with --resume {_AGAIN}"),
         (("bench",), "colorcli.bench.contestants.load_method", "interrupted"),
         (("samples", "samples"), "colorcli.media.samples.write_samples", "interrupted"),

@@ -16,7 +16,7 @@ from colorcli.report.run import RunReport
 from colorcli.report.study import NATURAL, PREFER, tally
 from colorcli.report.study_page import write_study
 from colorcli.run.judge import Unchanged
-from colorcli.run.session import Request
+from colorcli.run.request import Request
 
 _BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _DRIVER = shutil.which("chromedriver")

@@ -24,7 +24,7 @@ from colorcli.report.figures import figures
 from colorcli.report.run import RunReport
 from colorcli.report.settings import settings_of
 from colorcli.report.thumbnails import INLINE
-from colorcli.run.session import Request
+from colorcli.run.request import Request
 
 from ..films import pan, write_film
 
@@ -101,7 +101,7 @@ def test_pictures_are_of_the_written_files(photos: Path, tmp_path: Path, auto: C
         ("r.txt", [], 2, "must end in .html"),
         ("folder.html", [], 2, "is a folder"),
         ("file/r.html", [], 1, "is a file"),
-        ("mine.html", [], 1, "is no page of this tool"),
+        ("mine.html", [], 1, "is no report of this tool"),
         ("r.html", ["--dry-run"], 2, "leave out --dry-run"),
         ("r.html", ["--shots"], 2, "leave out --shots"),
     ],

@@ -77,7 +77,7 @@ def test_a_map_is_the_attention_at_the_photos_size(
         32,
         {},
     )
-    monkeypatch.setattr("colorcli.run.session.load_method", lambda *_, **__: loaded)
+    monkeypatch.setattr("colorcli.run.prepared.load_method", lambda *_, **__: loaded)
     (tmp_path / "in" / "sub").mkdir(parents=True)
     Image.new("L", (1500, 750), 128).save(tmp_path / "in" / "large.png")
     Image.new("L", (41, 33), 128).save(tmp_path / "in" / "sub" / "small.png")

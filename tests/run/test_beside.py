@@ -17,7 +17,8 @@ from colorcli.media.places import BESIDE_LEDGER, LEDGER
 from colorcli.run import beside
 from colorcli.run.beside import FolderLedgers
 from colorcli.run.judge import judge
-from colorcli.run.ledger import Ledger, Standing
+from colorcli.run.ledger import Ledger
+from colorcli.run.marks import Standing
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def jobs(tmp_path: Path) -> list[Job]:
 
 
 @contextmanager
-def _open(folder: Path) -> Iterator[Ledger]:
+def _open(folder: Path, _: bool = False) -> Iterator[Ledger]:
     ledger = Ledger(folder, "settings", file=folder / BESIDE_LEDGER)
     try:
         yield ledger

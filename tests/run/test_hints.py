@@ -37,7 +37,7 @@ def echo(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor | None]]:
         return torch.zeros(len(lightness), 2, *lightness.shape[2:]) if hints is None else hints[:, :2]
 
     loaded = LoadedMethod(METHODS["siggraph17"], predict, torch.device("cpu"), torch.float32, "0" * 64, 64, {})
-    monkeypatch.setattr("colorcli.run.session.load_method", lambda *_, **__: loaded)
+    monkeypatch.setattr("colorcli.run.prepared.load_method", lambda *_, **__: loaded)
     return calls
 
 

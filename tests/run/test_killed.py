@@ -13,7 +13,8 @@ import pytest
 from colorcli.errors import ColorizeError
 from colorcli.items import Job
 from colorcli.media.places import LEDGER, comparison_path
-from colorcli.run.ledger import Ledger, Standing, copied_ledger
+from colorcli.run.ledger import Ledger, copied_ledger
+from colorcli.run.marks import Standing
 from colorcli.run.rows import Rows
 
 _LATER = 10**9  # ns added to a file's time where a test must not hang on the clock's grain

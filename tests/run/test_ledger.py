@@ -15,7 +15,8 @@ import pytest
 from colorcli.errors import ColorizeError
 from colorcli.items import Dot, Job, Reference, Segments
 from colorcli.media.places import LEDGER, comparison_path, match_paths
-from colorcli.run.ledger import Ledger, Standing, copied_ledger, settings_key
+from colorcli.run.ledger import Ledger, copied_ledger
+from colorcli.run.marks import Standing, settings_key
 
 _SETTINGS = settings_key({"weights": "aa", "size": 256})
 _LATER = 10**9  # ns added to a file's time where a test must not hang on the clock's grain

@@ -22,7 +22,7 @@ from colorcli.errors import ColorizeError, PhotoError, WeightsError
 from colorcli.items import Colored, Failure, Finished, Job
 from colorcli.loader import LoadedMethod
 from colorcli.media.places import comparison_path, held_path, part_path
-from colorcli.media.results import ResultOptions
+from colorcli.media.results import Ready, ResultOptions
 from colorcli.methods.registry import METHODS
 from colorcli.run.engine import Engine
 from colorcli.run.judge import Unchanged
@@ -413,7 +413,7 @@ def test_photos_in_hand_at_a_stop_are_told(setting: Callable[[int], _Setting], m
     calls = itertools.count()
     late: list[str] = []
 
-    def slow(colored: Colored, options: ResultOptions) -> Finished | Failure:
+    def slow(colored: Colored, options: ResultOptions, ready: Ready) -> Finished | Failure:
         call = next(calls)
         if call == 0:
             assert second.wait(30)
@@ -421,7 +421,7 @@ def test_photos_in_hand_at_a_stop_are_told(setting: Callable[[int], _Setting], m
             late.append(colored.photo.job.name)
             second.set()
             assert stopped.wait(30)
-        return encode(colored, options)
+        return encode(colored, options, ready)
 
     def stop_at_first(stream: LocalRun) -> list[Outcome]:
         outcomes = []

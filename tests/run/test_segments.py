@@ -97,7 +97,7 @@ def test_what_the_network_is_told(
 
         return replace(loaded, embed=embed, predict=predict)
 
-    monkeypatch.setattr("colorcli.run.session.load_method", spied)
+    monkeypatch.setattr("colorcli.run.prepared.load_method", spied)
     photo = target if command == "exemplar" else put_color(tmp_path / "in" / "cat.jpg", "coffee", 96, 48)
     assert run(command, photo, "--segments", *maps, "--size", 64, out=tmp_path / "out").code == 0
     here, there, seen, reference = (told[name] for name in ("here", "there", "seen", "reference"))

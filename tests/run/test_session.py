@@ -11,7 +11,9 @@ import pytest
 
 from colorcli.errors import ColorizeError, UsageError, WeightsError
 from colorcli.items import Dot, Job
-from colorcli.run.session import Request, open_run
+from colorcli.run.ledger import Ledger
+from colorcli.run.request import Request
+from colorcli.run.session import open_run
 
 
 @pytest.fixture
@@ -71,14 +73,13 @@ def test_it_says_what_runs_where(request_: Request, tmp_path: Path) -> None:
 
 
 def test_the_folder_is_let_go_of(request_: Request, tmp_path: Path) -> None:
-    """Oracle: a second run in the same process is refused inside, and possible after."""
+    """Oracle: the folder's ledger is refused inside, and another run possible after."""
     job = Job(tmp_path / "a.png", tmp_path / "out" / "a.png", "a.png")
     with (
         open_run([job], tmp_path / "out", request_, lambda _: None),
         pytest.raises(ColorizeError, match="another run"),
-        open_run([job], tmp_path / "out", request_, lambda _: None),
     ):
-        pass
+        Ledger(tmp_path / "out", "settings")
     with open_run([job], tmp_path / "out", request_, lambda _: None):
         pass
 

@@ -14,9 +14,10 @@ from colorcli.items import Failure, Finished, Job
 from colorcli.media.places import held_path, part_path
 from colorcli.media.results import ResultOptions
 from colorcli.run.errand import Answer
-from colorcli.run.ledger import Ledger, Standing, Written, written_at
+from colorcli.run.ledger import Ledger
 from colorcli.run.local import Outcome
-from colorcli.run.session import Request, asked_for
+from colorcli.run.marks import Standing, Written, written_at
+from colorcli.run.request import Request, asked_for
 from colorcli.run.spread import SpreadRun
 
 _PACKAGE = Path(__file__).parents[2] / "colorcli"

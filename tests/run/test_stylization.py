@@ -179,14 +179,14 @@ def test_a_blend_shows_its_own_result(
     photos: Path, tmp_path: Path, stylize: Call, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: with and without the pictures the same bytes: what is shown is what is written."""
-    from colorcli.run import session
+    from colorcli.run import prepared
 
-    load = session.load_method
+    load = prepared.load_method
 
     def tiny(method: str, *, weights: object, **how: object) -> object:
         return load(method, weights=weights or tiny_weights, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(session, "load_method", tiny)
+    monkeypatch.setattr(prepared, "load_method", tiny)
     photo, how = photos / "chelsea.png", ("--strength", "0.4")
     assert stylize(photo, *how, out=tmp_path / "a").code == 0
     assert stylize(photo, *how, "--save-stages", tmp_path / "steps", out=tmp_path / "b").code == 0

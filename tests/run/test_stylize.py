@@ -57,7 +57,7 @@ def changed(colorize: Call, ref: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
             embed=embed,
             content=embed,
         )
-        monkeypatch.setattr("colorcli.run.session.load_method", lambda *_, **__: loaded)
+        monkeypatch.setattr("colorcli.run.prepared.load_method", lambda *_, **__: loaded)
         return colorize("stylize", *arguments, "--ref", ref, "-o", out, "-d", "cpu")
 
     return call

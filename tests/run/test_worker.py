@@ -14,8 +14,9 @@ from colorcli.errors import UsageError, WeightsError
 from colorcli.items import Failure, Finished, Job, Reference
 from colorcli.media.places import LEDGER, sha256_of
 from colorcli.run.errand import Answer, Order, absolute_job
-from colorcli.run.ledger import written_at
-from colorcli.run.session import Request, prepare
+from colorcli.run.marks import written_at
+from colorcli.run.prepared import prepare
+from colorcli.run.request import Request
 from colorcli.run.worker import Worker
 
 
