@@ -32,6 +32,7 @@ from colorcli.run.preview import Planned, preview
 from colorcli.stages.refer import References, read_reference
 
 if TYPE_CHECKING:
+    from colorcli.media.remote.places import Remote
     from colorcli.run.mixed import MixedRun
     from colorcli.run.spread import SpreadRun
 
@@ -72,6 +73,7 @@ class Request:
     films: FilmOptions = field(default_factory=FilmOptions)  # how films are made
     engine: str = "local"  # "local", "ray"
     address: str | None = None  # of a Ray cluster; None: the one of the environment, else one on this machine alone
+    remote: Remote | None = None  # which folders lie elsewhere; None: none does
 
     @property
     def spec(self) -> MethodSpec:
@@ -322,6 +324,12 @@ def open_run(
         with open_spread(jobs, out, request, say, made_with) as spread:
             yield spread
         return
+    if request.remote is not None and out is not None:
+        from colorcli.run.far_session import open_far
+
+        with open_far(jobs, request.remote, out, request, say, made_with) as far:
+            yield far
+        return
     prepared = prepare(request, say)
     made_with(prepared.making)
     jobs = asked_for(jobs, out, request, say)
@@ -409,5 +417,10 @@ def rehearse(
 
         processor = foreseen_processor(jobs, request)
     prepared = prepare(request, say, processor)
+    if request.remote is not None and out is not None:
+        from colorcli.run.far_session import rehearse_far
+
+        yield from rehearse_far(jobs, request.remote, out, prepared.settings, request)
+        return
     with _ledgers(copied_ledger, jobs, out, prepared.settings, request.compare) as ledgers:
         yield from preview(jobs, ledgers, max_pixels=request.max_pixels, overwrite=request.overwrite)
