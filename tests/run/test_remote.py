@@ -1,4 +1,4 @@
-"""Remote folders by way of fsspec's own stores, in memory and on disk: the same results as of folders of this machine."""
+"""Remote folders by way of fsspec's own stores, in memory and on disk: the results are those of local folders."""
 
 from __future__ import annotations
 

@@ -19,14 +19,15 @@ _PASSING = frozenset(
 )
 _BUSY = frozenset({408, 429})  # of HTTP: too slow, too many; 500 and beyond are the server's own trouble
 _CLOSED = ("socket is closed", "connection dropped", "size mismatch")  # paramiko's, which have no number
+_CUT_OFF = ("transport shut down", "saw eof", "timeout")  # what paramiko calls a failed login as well
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same may do in a while: the way there failed or the server did, and not what was asked of it."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, _FINAL) or names & _REFUSED:
+    if isinstance(error, _FINAL) or is_refusal(error):
         return False
-    if isinstance(error, ConnectionError | TimeoutError | EOFError) or names & _PASSING:
+    if isinstance(error, ConnectionError | TimeoutError | EOFError) or names & (_PASSING | _REFUSED):
         return True
     if isinstance(error, socket.gaierror):
         return error.errno == socket.EAI_AGAIN
@@ -43,7 +44,7 @@ def is_passing(error: BaseException) -> bool:
 def is_refusal(error: BaseException) -> bool:
     """Whether the server knows this person, or the person this server, no better at the next try."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & _REFUSED)
+    return bool(names & _REFUSED) and not any(words in str(error).lower() for words in _CUT_OFF)
 
 
 def reason_of(error: BaseException) -> str:
