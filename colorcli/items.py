@@ -67,6 +67,12 @@ class Job:
     together: Path | None = None  # the comparison that it shares with the photo's other results; None: it shares none
     shows: tuple[Job, ...] = ()  # of such a comparison, which is its target: the results' jobs
     film: FilmOptions | None = None  # how it is made; None: it is a photo
+    url: str | None = None  # what reports call its result where that lies elsewhere; None: its target
+
+    @property
+    def place(self) -> str:
+        """What reports call its result."""
+        return str(self.target) if self.url is None else self.url
 
     @property
     def in_place(self) -> bool:
@@ -186,7 +192,7 @@ class Failure:
     """A file that got no result, and why."""
 
     name: str
-    stage: str  # "discover", "decode", "infer", "encode"
+    stage: str  # "discover", "decode", "infer", "encode"; of remote folders also "fetch", "deliver"
     reason: str
     reference: Reference | None = None  # whose colours it was to have, where that is known
     together: Path | None = None  # as of its job

@@ -32,7 +32,7 @@ _TAKEN = PHOTO_EXTENSIONS | FILM_EXTENSIONS
 UNUSED_HINTS = "colour hints, but no photo of that name"  # why a sidecar is in `Discovery.skipped`
 _NO_PHOTO = "a film; expected photos, as stills of it are"
 REFERENCE = "a reference"  # why a photo is
-_OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
+OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
 _IN_OUTPUT = "lies in the output folder"
 _BESIDE_RESULT = "a result of an earlier run, beside its photo"
 
@@ -201,7 +201,7 @@ def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
             place = PurePosixPath(os.path.normpath(PurePosixPath(*path.parts[fixed:])))
             yield _Input(path, PurePosixPath(path.name) if ".." in place.parts else place)
         else:
-            search.skip(older, _OLDER_OUTPUT)
+            search.skip(older, OLDER_OUTPUT)
 
 
 def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
@@ -290,7 +290,7 @@ def _walk(root: _Folder, search: _Search) -> None:
             elif not search.recursive or name.startswith(".") or _is_inside(path, search.out):
                 continue
             elif _is_output(path):
-                search.skip(str(relative), _OLDER_OUTPUT)
+                search.skip(str(relative), OLDER_OUTPUT)
             else:
                 (search.links if path.is_symlink() else folders).append(_Folder(path, relative, str(relative)))
         pending += reversed(folders)  # a stack: the first name is walked first

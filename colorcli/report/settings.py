@@ -11,7 +11,7 @@ from colorcli.run.request import Request
 
 _TOLD_ELSEWHERE = {"method", "weights", "device", "precision", "size", "films", "choices", "stylizes"}
 _DECIDE_NOTHING = frozenset(  # of the results
-    {"batch", "workers", "verbosity", "overwrite", "max_pixels", "in_place", "engine", "address"}
+    {"batch", "workers", "verbosity", "overwrite", "max_pixels", "in_place", "engine", "address", "remote"}
 )
 
 

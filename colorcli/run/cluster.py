@@ -183,6 +183,9 @@ class Crew:
                 answers += self._answered(promise)
         return answers
 
+    def stop(self) -> None:
+        """Nothing: each worker has little in hand."""
+
     def close(self) -> None:
         """Let all workers go."""
         for hand in self._hands:

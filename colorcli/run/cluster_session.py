@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from colorcli.media.places import LEDGER
 from colorcli.run.cluster import Crew, Plan, connected
 from colorcli.run.engine import Engine
 from colorcli.run.errand import Order, absolute_request, absolute_segments
+from colorcli.run.ledger import Ledgers
 from colorcli.run.local import Say
 from colorcli.run.prepared import Making, prepare
 from colorcli.run.request import Request, asked_for
@@ -31,7 +32,7 @@ def open_spread(
         plan = _plan(jobs, request)
         prepared = prepare(request, say, plan.processor)
         made_with(prepared.making)
-        with held_ledgers(jobs, out, prepared.settings, request.compare, say) as ledgers:
+        with _ledgers(jobs, out, request, prepared.settings, say) as ledgers:
             order = _order(jobs, out, request, prepared.settings, plan)
             run = SpreadRun(
                 jobs,
@@ -45,6 +46,16 @@ def open_spread(
             )
             with closing(run):  # before the ledger that it writes to
                 yield run
+
+
+def _ledgers(
+    jobs: Sequence[Job], out: Path | None, request: Request, settings: str, say: Say
+) -> AbstractContextManager[Ledgers]:
+    if request.remote is None or out is None:
+        return held_ledgers(jobs, out, settings, request.compare, say)
+    from colorcli.run.far_session import far_ledger
+
+    return far_ledger(request.remote, out, settings, request, say)
 
 
 def foreseen_processor(jobs: Sequence[Job], request: Request) -> Processor:
@@ -64,6 +75,13 @@ def _order(jobs: Sequence[Job], out: Path | None, request: Request, settings: st
     named = replace(
         absolute_request(request), engine="local", device=processor.device.type, precision=processor.precision
     )
-    seen = [jobs[0].source.parent, *request.weights, *([] if out is None else [out / LEDGER])]
+    remote = request.remote
+    if remote is not None:
+        named = replace(named, remote=replace(remote, facts={}))  # a driver's affair, and not small
+    seen = [*request.weights]
+    if remote is None or remote.source is None:
+        seen.append(jobs[0].source.parent)
+    if out is not None and (remote is None or remote.out is None):
+        seen.append(out / LEDGER)
     visible = tuple(Path(os.path.abspath(path)) for path in seen if os.path.lexists(path))  # noqa: PTH100 - links stay
     return Order(named, settings, visible, absolute_segments(segments_of(jobs)), plan.cores)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pyvips
 import torch
@@ -37,12 +37,20 @@ Say = Callable[[str], None]
 Outcome = Finished | Failure | Unchanged
 
 
+class Jobs(Protocol):
+    """The jobs of a run: they may come one by one, but it is known about how many they are."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Job]: ...
+
+
 class LocalRun:
     """One run over many photos. Iterate it for the outcomes, in the order in which they come."""
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Jobs,
         method: LoadedMethod,
         exact: Callable[[], LoadedMethod],
         ledgers: Ledgers | None,

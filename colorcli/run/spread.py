@@ -42,8 +42,11 @@ class Workers(Protocol):
     def answers(self) -> list[tuple[int, Answer | None]]:
         """Wait for something to happen; the errands that are done, None for one that is lost. Errors: ColorizeError."""
 
+    def stop(self) -> None:
+        """No further errand will come; jobs that are not begun may be answered without an outcome."""
+
     def close(self) -> None:
-        """No further errand will come, and no answer is wanted."""
+        """No answer is wanted any more."""
 
 
 @dataclass(slots=True)
@@ -110,6 +113,7 @@ class SpreadRun:
         self._stopped = True
         self._fresh.clear()
         self._lost.clear()
+        self._workers.stop()
 
     def close(self) -> None:
         """Wait for the photos that workers have in hand, and let the workers go. Safe to call twice."""
