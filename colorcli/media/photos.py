@@ -106,6 +106,9 @@ def thumbnail(source: Source, width: int, height: int) -> pyvips.Image:
     """
     if source.color_bands == 4:
         return _cmyk_thumbnail(source, width, height)
+    if source.data is not None:  # fail_on of this one is not heard (libvips 8.18)
+        options = "[fail_on=truncated]"
+        return pyvips.Image.thumbnail_buffer(source.data, width, height=height, size="force", option_string=options)
     name = os.fsencode(source.path)
     if source.native and source.as_stored and _is_utf8(name):
         return pyvips.Image.thumbnail(name, width, height=height, size="force", fail_on="truncated")

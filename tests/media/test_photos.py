@@ -325,7 +325,15 @@ def test_the_header_alone_decides_what_is_too_large(name: str, tmp_path: Path, a
 )
 def test_400_megapixels_pass(width: int, height: int, passes: bool, tmp_path: Path) -> None:
     """Oracle: the contract: 500 million pixels by default, that many pass; the TIFF's pixels are a hole in its file."""
-    entries = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (278, 4, height)]
+    entries = [
+        (256, 4, width),
+        (257, 4, height),
+        (258, 3, 8),
+        (259, 3, 1),
+        (262, 3, 1),
+        (273, 4, 200),
+        (278, 4, height),
+    ]
     entries.append((279, 4, width * height))
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", t, k, 1, v) for t, k, v in entries)
     with (tmp_path / "scan.tif").open("wb") as file:

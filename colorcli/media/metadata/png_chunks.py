@@ -18,6 +18,7 @@ XMP = "XML:com.adobe.xmp"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _HEADER_END = 33  # bytes: the signature, and IHDR, which is always first and 25 bytes long
+_MOST = 1000  # texts, as many as libpng reads
 _LONGEST = 8_000_000  # bytes of all text together, and of an XMP packet when it is unpacked
 
 
@@ -35,7 +36,7 @@ class TextChunk(NamedTuple):
 def read_texts(path: Path) -> tuple[tuple[TextChunk, ...], bool]:
     """A PNG file's texts, before and behind its pixels, none of other files; and whether these are all.
 
-    Left out are those whose checksum is wrong, and those that bring all texts above 8 MB. Errors: OSError.
+    Left out are those whose checksum is wrong, those that bring all texts above 8 MB, and those behind the first 1000. Errors: OSError.
     """
     found: list[TextChunk] = []
     left, whole = _LONGEST, True
@@ -44,7 +45,7 @@ def read_texts(path: Path) -> tuple[tuple[TextChunk, ...], bool]:
             return (), True
         while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
             length, kind = struct.unpack(">I4s", head)
-            if kind not in _TEXTS or length > left:
+            if kind not in _TEXTS or length > left or len(found) == _MOST:
                 whole = whole and kind not in _TEXTS
                 file.seek(length + 4, os.SEEK_CUR)  # the data and its checksum
                 continue
