@@ -87,6 +87,7 @@ class PhotoHeader:
     kind: str  # "L 8-bit", "RGB 16-bit", "CMYK 8-bit", ... for reports
     bits: int  # per channel of the result: 8 or 16
     alpha: bool
+    damage: str = ""  # what its decoder warned of, where the rest could be read; known once the pixels are
 
 
 @dataclass(frozen=True, slots=True)

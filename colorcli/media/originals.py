@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from colorcli.errors import PhotoError
 from colorcli.items import Stamp
@@ -15,7 +15,7 @@ CHANGED = "the file was changed during the run, so that its result would be of b
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # POSIX has one, Windows the other
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading. A pipe or device, which may also have taken its place, is not waited for.
 
     Errors: OSError.

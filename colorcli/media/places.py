@@ -93,6 +93,8 @@ def whole_files(*targets: Path) -> Iterator[tuple[Path, ...]]:
     Errors: OSError where a part cannot be flushed or renamed.
     """
     parts = tuple(part_path(target) for target in targets)
+    for part in parts:
+        part.unlink(missing_ok=True)  # a link there would lead the writing elsewhere
     try:
         yield parts
         for part in parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,18 @@ _LOADERS = {  # libvips GType -> name; others (SVG, CSV, raw) draw rather than d
 # read instead, and each reading is of one moment.
 _HELD = frozenset({"JPEG", "Ultra HDR JPEG", "WebP"})
 _LONGEST_HELD = 2**29  # bytes; no photo of 500 megapixels is longer, and what is may not fit into memory
+# How the lines of a message begin that a format's decoder wrote; and pyvips' own, which tell no reason.
+_SPEAKERS = {
+    "JPEG": ("VipsJpeg:", "jpegload"),
+    "Ultra HDR JPEG": ("uhdr",),
+    "PNG": ("vipspng:", "pngload"),
+    "TIFF": ("tiff2vips:", "tiffload"),
+    "WebP": ("webp:", "webpload"),
+    "AVIF": ("heif:", "heifload"),
+    "GIF": ("gifload",),
+}
+_SAYS_NOTHING = ("unable to call", "unable to write to memory", "unable to load from source")
+_FAIL_ON = {"TIFF": "error"}  # libtiff fills a strip that it cannot decode with black, which is none of "truncated"
 _COLOR_BANDS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 # Compression, PhotometricInterpretation, ExtraSamples, YCbCrSubSampling: TIFF 6.0
@@ -45,6 +57,7 @@ _YCBCR, _JPEG = (6,), ((6,), (7,))  # a photometric interpretation; compressions
 _DAMAGE = (
     *("premature", "truncated", "unexpected", "end of", "eof", "corrupt", "read error", "read gave", "short"),
     *("unable to parse image", "load error"),  # WebP, cut short or altered
+    *("not yet in table", "decoding error", "not enough data", "inconsistent progression"),  # TIFF, JPEG, in the midst
     *("broken data stream", "not enough image data"),  # Pillow: JPEG 2000, PNM
 )
 
@@ -58,9 +71,10 @@ class Source:
     image: pyvips.Image
     orientation: int  # EXIF, 1..8
     color_bands: int  # 1 gray, 3 RGB, 4 CMYK; a further band is alpha
-    native: bool  # read by libvips; otherwise by imageio, whole
+    format: str  # its name where libvips reads it; "": read by imageio, whole
     as_stored: bool  # `image` has all bands that libvips reads from the file
     data: bytes | None  # the file's content, where it is held in memory
+    fail_on: str  # what ends its decoding, as libvips calls it
     notes: tuple[str, ...] = ()
 
 
@@ -71,10 +85,9 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     Errors: PhotoError for what is empty, unknown, too large, animated, of several pages, or of an unusual pixel type.
     """
     name, stored, data, notes = _load(path, max_pixels)
-    native = bool(name)
     tags = _tiff_tags(path) if name == "TIFF" else {}
     _refuse_large(max_pixels, stored.width, stored.height)
-    if native:
+    if name:
         refuse_short(path, name, stored.width, stored.height, tags)
     notes += _judge_pages(path, name, stored)
     image, left_out = _without_foreign_bands(stored, tags)
@@ -88,7 +101,7 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     kind = f"{_MODES[color_bands]}{'A' if alpha else ''} {bits}-bit"
     header = PhotoHeader(upright[0], upright[1], kind, bits, alpha)
     as_stored = image.bands == stored.bands
-    return Source(path, header, image, orientation, color_bands, native, as_stored, data, notes)
+    return Source(path, header, image, orientation, color_bands, name, as_stored, data, _fail_on(name), notes)
 
 
 def without_paths(error: Exception, *paths: Path) -> str:
@@ -102,18 +115,42 @@ def without_paths(error: Exception, *paths: Path) -> str:
     return message
 
 
-def plain_reason(error: Exception, *paths: Path) -> str:
-    """What a decoder's or encoder's message means to the person whose file it is; `paths`: those it may name."""
-    text = without_paths(error, *paths)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+def plain_reason(error: Exception, *paths: Path, format: str = "") -> str:
+    """What a decoder's or encoder's message means to the person whose file it is.
+
+    paths: those it may name. format: that of the file that was being read, if libvips read it.
+    """
+    lines = _own_lines(error, paths, format)
+    if not lines and format:
+        return "the file is damaged or cut short; copy or scan it again"
     detail = lines[-1] if lines else type(error).__name__
-    message = text.lower()
+    message = "\n".join(lines).lower()
     damage = [line for line in lines if any(word in line.lower() for word in _DAMAGE)]
     if damage:
         return f"the file is damaged or cut short ({damage[0]}); copy or scan it again"
     if "unsupported codec" in message or "compression format" in message:
         return f"its compression is not supported here ({detail}); convert it to PNG, TIFF or JPEG"
     return f"it cannot be processed ({detail}); expected an intact photo, try saving it again as PNG or TIFF"
+
+
+def _own_lines(error: Exception, paths: Collection[Path], format: str) -> list[str]:
+    """The lines of a message, where the format is known those about a file of that format alone.
+
+    libvips keeps one message for all threads: what another file's decoder said may be in it, and this one's not.
+    """
+    lines = [line.strip() for line in without_paths(error, *paths).splitlines() if line.strip()]
+    if not format:
+        return lines
+    foreign = tuple(word for other, words in _SPEAKERS.items() if other != format for word in words)
+    return [line for line in lines if not line.startswith((*foreign, *_SAYS_NOTHING))]
+
+
+def warning_of(error: Exception, path: Path, format: str) -> str:
+    """What a decoder warned of, for a person; "" for bytes too many, which many cameras write."""
+    lines = _own_lines(error, [path], format)
+    if not lines:
+        return "its decoder warned"
+    return "" if "extraneous bytes" in lines[-1] else lines[-1].partition(": ")[2]
 
 
 def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bytes | None, tuple[str, ...]]:
@@ -142,13 +179,17 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bytes | None,
         return "", image, None, notes
     if not name:
         raise PhotoError("its content is no photo; expected JPEG, PNG, TIFF, WebP, AVIF, GIF or BMP, convert it first")
-    how = {"access": "sequential", "fail_on": "truncated"}
+    how = {"access": "sequential", "fail_on": _fail_on(name)}
     try:
         if data is not None:
             return name, pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", **how), data, ()
         return name, pyvips.Operation.call(kind, os.fsencode(path), **how), None, ()
     except VIPS_ERRORS as error:
-        raise PhotoError(plain_reason(error, path)) from error
+        raise PhotoError(plain_reason(error, path, format=name)) from error
+
+
+def _fail_on(name: str) -> str:
+    return _FAIL_ON.get(name, "truncated")
 
 
 def _tiff_tags(path: Path) -> dict[int, tuple[int, ...]]:

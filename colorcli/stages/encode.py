@@ -53,7 +53,7 @@ def encode(colored: Colored, options: ResultOptions) -> Finished | Failure:
     try:
         told = _told(options, job.reference)
         with _pictures(colored, told):
-            notes = write_result(job, maps[0], maps[1], gamut(), told)
+            notes = write_result(job, maps[0], maps[1], gamut(), told, colored.photo.stamp)
     except PhotoError as error:
         return job.failed("encode", str(error))
     own = colored.photo.chroma
