@@ -98,6 +98,16 @@ class PhotoHeader:
     kind: str  # "L 8-bit", "RGB 16-bit", "CMYK 8-bit", ... for reports
     bits: int  # per channel of the result: 8 or 16
     alpha: bool
+    damage: str = ""  # what its decoder warned of, where the rest could be read; known once the pixels are
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a file is known by at one moment: another content has another one."""
+
+    inode: int
+    size: int  # bytes
+    time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,7 @@ class Photo:
     notes: tuple[str, ...] = ()  # for a person, to be told with the result
     chroma: Tensor | None = None  # (2, h, w) float32, its own CIE ab; None: it is seen in gray
     segments: Tensor | None = None  # (h, w) uint8, each pixel's region: a place in its job's labels; None: no regions
+    stamp: Stamp | None = None  # of its file, before that was read; None: nobody looked
 
 
 @dataclass(frozen=True, slots=True)

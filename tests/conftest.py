@@ -24,6 +24,12 @@ _LAUNCH = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What some tests are asked for besides."""
+    parser.addoption("--fuzz", type=int, default=60, help="how many mutated files tests/e2e/test_fuzz.py reads")
+    parser.addoption("--table", default="", help="where tests/e2e/test_awkward.py writes what happened, as Markdown")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How a command ended and what it said."""

@@ -15,6 +15,7 @@ from colorcli.devices import use_threads
 from colorcli.errors import ColorizeError, PhotoError, Stopped
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
+from colorcli.media.originals import CHANGED
 from colorcli.media.results import ResultOptions
 from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
@@ -198,6 +199,9 @@ class LocalRun:
         if self._references is not None and isinstance(decoded, Photo):
             decoded = self._references.refer(decoded)
         if isinstance(decoded, Photo) and judged is not None:
+            if decoded.stamp is not None and (decoded.stamp.size, decoded.stamp.time) != (judged.size, judged.time):
+                yield job.failed("decode", CHANGED)
+                return
             self._marks[decoded.job] = judged
         yield decoded
 
