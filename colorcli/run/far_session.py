@@ -132,15 +132,19 @@ class _SentLedger(FarLedger):
 @contextmanager
 def _held(remote: Remote) -> Iterator[None]:
     """With the folder of what is kept between runs, held from other runs."""
+    lock = FileLock(remote.state / "run.lock")
     try:
         remote.state.mkdir(parents=True, exist_ok=True)
-        with FileLock(remote.state / "run.lock").acquire(timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except Timeout:
-        place = remote.state if remote.out is None else remote.out
+        place = remote.state.parent if remote.out is None else remote.out
         raise ColorizeError(f"another run is writing into {place}: wait for it, or choose another -o") from None
     except OSError as error:
         raise ColorizeError(f"cannot write into {remote.state}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
