@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_paths, check_ranges, check_report, colour, film_options, find
+from colorcli.cli.colouring import check_ranges, check_report, colour, film_options, find
 from colorcli.cli.console import resumes
 from colorcli.cli.shots import list_shots
 from colorcli.media.formats import MAX_PIXELS
@@ -81,7 +81,6 @@ def auto(
         jobs=jobs,
         max_pixels=max_pixels,
     )
-    check_paths(("--report", report), ("--save-attention", save_attention))
     check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     dots = tuple(map(parse_dot, hint or ()))
 

@@ -28,8 +28,7 @@ from colorcli.run.preview import Planned, preview
 from colorcli.run.rows import copy_rows
 from colorcli.run.session import Making, Prepared, Request, asked_for, prepare, references_of
 from colorcli.run.spread import SpreadRun
-
-_WAITING_BATCHES = 4  # of photos of rare shapes, which `stages/batch.py` holds
+from colorcli.stages.batch import WAITING_BATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def open_far(
             Ferry(remote, remote, request.compare),
             lambda arrivals: _engine(arrivals, prepared, engine, request, say),
             jobs=len(jobs),
-            held=_WAITING_BATCHES * engine.batch + engine.lanes + 2 * engine.workers,
+            held=WAITING_BATCHES * engine.batch + engine.lanes + 2 * engine.workers,
             say=say,
             verbosity=request.verbosity,
         )
