@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from colorcli.run.preview import Planned
     from colorcli.run.request import Request
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")  # as a Path has it, with one slash
 _NAMED = 3  # unused drawings of hints in one line
 
 
@@ -45,13 +43,6 @@ def check_ranges(
         raise UsageError("--size must be 0 or from 16 to 2048; --batch and --jobs must be 0 or more")
     if max_pixels < 0:
         raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
-
-
-def check_paths(*given: tuple[str, Path | None]) -> None:
-    """Refuse URLs where only paths of this machine are taken. given: options with what they were given."""
-    for option, path in given:
-        if path is not None and _URL.match(str(path)):
-            raise UsageError(f"{option} takes a path of this machine, not a URL")
 
 
 def find(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_paths, check_place, check_ranges, check_report, colour, film_options, find
+from colorcli.cli.colouring import check_place, check_ranges, check_report, colour, film_options, find
 from colorcli.cli.console import resumes, say
 from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
@@ -123,8 +123,6 @@ def exemplar(
         max_pixels=max_pixels,
     )
     check_place(out, in_place=in_place, format=format, report=report)
-    check_paths(("--report", report), ("--save-matches", save_matches), ("--save-stages", save_stages))
-    check_paths(*(("--ref", Path(text)) for text in ref), *(("--segments", map_) for map_ in segments or ()))
     check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     if not 0 <= strength <= 1:
         raise UsageError(f"--strength must be from 0 to 1, not {strength}")

@@ -16,6 +16,7 @@ from colorcli.media.beside import is_result_beside, kind_beside_photos
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS
 from colorcli.media.in_place import jobs_in_place
 from colorcli.media.places import HINTS, LEDGER
+from colorcli.media.remote.address import Address, is_url
 from colorcli.media.sidecars import Sidecars, folded
 from colorcli.media.targets import (
     STAGE,
@@ -147,6 +148,9 @@ def find_photos(inputs: Sequence[str], *, recursive: bool) -> tuple[list[Found],
 
 
 def _search_in(inputs: Sequence[str], search: _Search) -> None:
+    for text in inputs:
+        if is_url(text):
+            raise UsageError(f"{Address(text)}: remote folders are for `colorize auto` and the targets of `exemplar`")
     given = list(_expand(inputs, search))
     places = _file_places([item.path for item in given if item.place is None])
     for path, place in ((item.path, item.place) for item in given):

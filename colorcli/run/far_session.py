@@ -30,8 +30,7 @@ from colorcli.run.preview import Planned, preview
 from colorcli.run.request import Request, asked_for
 from colorcli.run.rows import copy_rows
 from colorcli.run.spread import SpreadRun
-
-_WAITING_BATCHES = 4  # of photos of rare shapes, which `stages/batch.py` holds
+from colorcli.stages.batch import WAITING_BATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def open_far(
             Ferry(remote, remote, request.compare),
             lambda arrivals: _engine(arrivals, prepared, engine, request, say),
             jobs=len(jobs),
-            held=_WAITING_BATCHES * engine.batch + engine.lanes + 2 * engine.workers,
+            held=WAITING_BATCHES * engine.batch + engine.lanes + 2 * engine.workers,
             say=say,
             verbosity=request.verbosity,
         )
@@ -134,10 +133,10 @@ class _SentLedger(FarLedger):
 @contextmanager
 def _held(remote: Remote, say: Say) -> Iterator[None]:
     """With the folder of what is kept between runs, held from other runs; one in the way is waited for."""
+    lock = FileLock(remote.state / "run.lock")
     try:
         remote.state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(remote.state / "run.lock")
-        hold(lock, str(remote.state if remote.out is None else remote.out), say)
+        hold(lock, str(remote.state.parent if remote.out is None else remote.out), say)
     except OSError as error:
         raise ColorizeError(f"cannot write into {remote.state}: {error.strerror}") from error
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -125,11 +127,12 @@ def _remove(path: Path) -> None:
 
 def worker_folder(state: Path) -> Path:
     """A working folder of this process alone; those of processes that are no more are removed."""
-    for folder in state.glob("worker-*"):
-        process = folder.name.removeprefix("worker-")
+    node = platform.node()  # nodes may share the folder
+    for folder in state.glob(f"{glob.escape(node)}-*"):
+        process = folder.name.rpartition("-")[2]
         if process.isdigit() and not _lives(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
-    return state / f"worker-{os.getpid()}"
+    return state / f"{node}-{os.getpid()}"
 
 
 def _lives(process: int) -> bool:

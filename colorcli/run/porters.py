@@ -106,6 +106,7 @@ class Porters:
             self._close_arrivals()
         answer = self._answers.get()
         if isinstance(answer, BaseException):
+            self._answers.put(answer)  # to be found again: no other answer will come
             raise answer
         return [answer]
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Failure, Finished, Job
+from colorcli.media.remote.store import GoneError
 from colorcli.media.results import ResultOptions
 from colorcli.run.errand import Answer, absolute_job
 from colorcli.run.judge import Unchanged, judge
@@ -213,7 +214,8 @@ class SpreadRun:
                 name = made.name if isinstance(made, Failure) else made.job.name
                 yield from self._noted(tickets.pop(name), made, written)
             for ticket in tickets.values():
-                self._abandon(ticket)
+                if not isinstance(answer.fatal, GoneError):  # its last word may be what did not come back
+                    self._abandon(ticket)
             if answer.fatal is not None:
                 self._end(answer.fatal)
 

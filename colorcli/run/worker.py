@@ -51,6 +51,12 @@ class Worker:
                 )
         if self._prepared.settings != self._order.settings:
             raise UsageError("it has another version of colorize, or other weights; install the same on all nodes")
+        self._reach()
+
+    def _reach(self) -> None:
+        """Connect with remote folders. Errors: UsageError, also without a driver for them; GoneError."""
+        with self._lock:
+            _ = self._ferry
 
     @cached_property
     def _prepared(self) -> Prepared:

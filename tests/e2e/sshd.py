@@ -25,7 +25,7 @@ class Sshd:
 
     def __init__(self, folder: Path) -> None:
         """folder: for keys and configuration; `home` in it is to be the HOME of those who connect."""
-        self.folder, self.port = folder, _free_port()
+        self.folder, self.port = folder, free_port()
         self.home = folder / "home"
         ssh = self.home / ".ssh"
         ssh.mkdir(parents=True, mode=0o700)
@@ -91,7 +91,8 @@ def _descendants(process: int) -> list[int]:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One of loopback that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

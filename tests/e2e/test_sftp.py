@@ -238,3 +238,31 @@ def test_an_unknown_server_is_told_nothing(server: Sshd, scans: Path, tmp_path: 
     answer = auto(server.url(scans), out=server.url(tmp_path / "out"))
     assert answer.code == 2 and "does not let us in" in answer.err, answer
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.ray
+def test_on_a_cluster(
+    server: Sshd,
+    begin: Start,
+    unbroken: dict[str, bytes],
+    scans: Path,
+    tmp_path: Path,
+    auto: Call,
+    files_in: Callable[..., object],
+) -> None:
+    """Oracle: the local run's bytes of photos that workers fetch and deliver themselves, after a run that ended with
+    the server, and the local engine's "done before"."""
+    pytest.importorskip("ray", reason="the cluster extra is not installed")
+    out = tmp_path / "out"
+    process = begin(out, "--engine", "ray", "-j", "2")
+    _wait_for_first(process, out)
+    server.kill()
+    said, told = process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 1 and "does not answer" in told.splitlines()[-1], (said, told)
+    server.start()
+    process = begin(out, "--engine", "ray", "-j", "2")
+    said, told = process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 0 and "0 failed" in said, (said, told)
+    assert files_in(out) == unbroken and _parts(out) == []
+    assert f"{_COUNT} done before" in auto(server.url(scans), "--batch", "1", out=server.url(out)).out
+    assert not list((tmp_path / "state").rglob("*.png"))

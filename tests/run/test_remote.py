@@ -194,7 +194,7 @@ def test_exemplar_takes_remote_targets(
     [
         (["memory://in", "memory://other"], "memory://out", "only input"),
         (["memory://in", "--report", "r.html"], "memory://out", "--report is for folders of this machine"),
-        (["memory://in", "--report", "memory://r.html"], "memory://out", "--report takes a path of this machine"),
+        (["memory://in", "--report", "memory://r.html"], "memory://out", "report takes a path of this machine"),
         (["memory://in", "-m", "agin", "--save-attention", "maps"], "memory://out", "--save-"),
         (["memory://in"], "memory://in", "among the photos"),
         (["memory://nowhere"], "memory://out", "memory://nowhere is not there"),
@@ -343,6 +343,15 @@ def test_few_photos_are_here_at_once(
     assert 1 <= most[0] <= 2 * (4 + 4 + 4 + 8)  # a photo and its result, for those that may be on their way
 
 
+def test_photos_of_many_shapes_in_batches(tmp_path: Path, auto: Auto, put_photo: Callable[..., Path]) -> None:
+    """Oracle: every photo, although batches wait for photos of their shape, which are not all here at once."""
+    for number in range(45):
+        put_photo(tmp_path / "many" / f"{number:02}.png", "coffee", 32 + 8 * (number % 9), 32)
+    _put(tmp_path / "many")
+    answer = auto("memory://in", "--batch", "3", "-j", "1", out="memory://out")
+    assert "45 coloured" in answer.out and len(_files("/out")) == 45, answer
+
+
 def test_the_ledger_is_sent_in_the_run(tree: Path, auto: Auto, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the ledger's arrivals at the store: more than the one of the end, where every moment is time to send."""
     _put(tree)
@@ -359,3 +368,32 @@ def test_the_ledger_is_sent_in_the_run(tree: Path, auto: Auto, monkeypatch: pyte
     monkeypatch.setattr(type(memory), "put_file", noted)
     auto("memory://in", out="memory://out")
     assert len([path for path in sent if "ledger" in path]) == 5  # after each of four, and at the end
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["stylize", "sftp://me:secret@host/in", "--ref", "a.png", "-o", "out"],
+        ["stylize", "a.png", "--ref", "a.png", "-o", "sftp://me:secret@host/out"],
+        ["exemplar", "a.png", "--ref", "sftp://me:secret@host/ref.png", "-o", "out"],
+        ["exemplar", "sftp://me:secret@host/in", "--ref", "a.png"],
+        ["auto", "a.png", "-o", "out", "--weights", "sftp://me:secret@host/w.safetensors"],
+        ["auto", "nosuch://me:secret@host/in", "-o", "out"],
+        ["samples", "sftp://me:secret@host/out"],
+    ],
+    ids=" ".join,
+)
+def test_urls_where_paths_are_taken(
+    arguments: list[str],
+    tmp_path: Path,
+    colorize: Auto,
+    put_color: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Oracle: exit 2, a reason without the password, and no folder called like a URL."""
+    monkeypatch.chdir(tmp_path)
+    put_color(tmp_path / "a.png")
+    before = set(tmp_path.rglob("*"))
+    answer = colorize(*arguments)
+    assert answer.code == 2 and answer.err.strip() and "secret" not in answer.out + answer.err, answer
+    assert set(tmp_path.rglob("*")) == before

@@ -8,8 +8,13 @@ from colorcli.errors import UsageError
 from colorcli.media.remote.address import Address
 
 _SSH = ("sftp", "ssh")
+_S3 = ("s3", "s3a")
+# Trying again is the store's affair: s3fs and botocore, each with tries of their own, would take minutes over an error.
+_S3_OPTIONS = {
+    "config_kwargs": {"retries": {"total_max_attempts": 1}, "connect_timeout": 20, "read_timeout": 60}  # s
+}
 # Stores in which a file is there when all of it has come; no other has to be renamed into place.
-_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"})
+_WHOLE = frozenset({*_S3, "gs", "gcs", "az", "abfs", "abfss", "oss"})
 
 
 def open_driver(address: Address) -> tuple[Any, str]:
@@ -25,7 +30,10 @@ def open_driver(address: Address) -> tuple[Any, str]:
             return SftpFiles(address), path.rstrip("/") or "/"
         from fsspec.core import url_to_fs
 
-        driver, path = url_to_fs(address.url, skip_instance_cache=True, use_listings_cache=False)
+        own = _S3_OPTIONS if address.protocol in _S3 else {}
+        driver, path = url_to_fs(address.url, skip_instance_cache=True, use_listings_cache=False, **own)
+        if address.protocol in _S3:
+            driver.retries = 1
     except ImportError as error:
         raise UsageError(
             f"{address.protocol}:// needs a driver that is not installed ({address.masked(str(error))}): "
