@@ -24,6 +24,12 @@ _LAUNCH = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Of tests/e2e/test_killed_often.py."""
+    parser.addoption("--kills", type=int, default=3, help="How often a run is killed; four photos for each, or 12.")
+    parser.addoption("--kills-seed", type=int, default=None, help="Of the moments; else chosen anew, and printed.")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How a command ended and what it said."""
