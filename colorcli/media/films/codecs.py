@@ -50,7 +50,8 @@ class Container:
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        Family("h264", ("libx264",), _CRF, 18.0),
+        # x264's AVX-512 code gives other bytes now and then for the same frames, those below never
+        Family("h264", ("libx264",), _CRF, 18.0, {"x264-params": "cpu-independent=1"}),
         Family("hevc", ("libx265",), _CRF, 20.0, {"x265-params": "log-level=error"}),
         Family("av1", ("libsvtav1", "libaom-av1"), _CRF, 24.0, {"svtav1-params": "lp=2"}),
         Family("vp9", ("libvpx-vp9",), _CRF, 22.0, {"row-mt": "1", "deadline": "good", "cpu-used": "3"}),
