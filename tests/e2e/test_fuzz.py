@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +21,9 @@ import pytest
 from ..mutations import Seed, mutated, seeds
 from . import reader
 
-_PATIENCE = 180.0  # seconds until an answer, on a machine under load
-_SLOW = 20.0  # seconds of CPU time for a file of some kilobytes
+_SLOW = 20.0  # seconds of CPU time for a file of some kilobytes; after three times that it hangs
+_LOOKED = 5.0  # seconds between two looks at its time
+_PATIENCE = 900.0  # seconds until an answer of a process that waits: other work may have the machine
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of addresses")
 
 
@@ -43,14 +46,22 @@ class _Reader:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps({"path": str(path), "kind": kind}) + "\n")
         process.stdin.flush()
-        with DefaultSelector() as selector:
-            selector.register(process.stdout, EVENT_READ)
-            line = process.stdout.readline() if selector.select(_PATIENCE) else None
+        line = process.stdout.readline() if self._answers(process) else None
         if line:
             return dict(json.loads(line))
         self.close()
         ended = f"the process ended with {process.returncode}"
         return {"outcome": "hang" if line is None else "crash", "said": ended, "seconds": 0.0}
+
+    def _answers(self, process: subprocess.Popen[str]) -> bool:
+        """Whether there is something to be read, be it the end; False where it hangs."""
+        begun, used = time.monotonic(), _cpu_seconds(process.pid)
+        with DefaultSelector() as selector:
+            selector.register(process.stdout, EVENT_READ)  # type: ignore[arg-type]
+            while not selector.select(_LOOKED):
+                if time.monotonic() - begun > _PATIENCE or _cpu_seconds(process.pid) - used > 3 * _SLOW:
+                    return False
+        return True
 
     def close(self) -> None:
         if self._process is not None:
@@ -59,10 +70,15 @@ class _Reader:
             self._process = None
 
 
+def _cpu_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # proc(5), fields 14 and 15
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def _fuzzed(folder: Path, chosen: tuple[Seed, ...], numbers: range, make: Callable[..., Any]) -> Counter[str]:
     """How many files had which outcome; those that had a wrong one stay in the folder, with a word on each."""
     counts: Counter[str] = Counter()
-    told = reading = _Reader()
+    reading = _Reader()
     try:
         for number in numbers:
             seed, done = make(chosen, number)
@@ -78,7 +94,7 @@ def _fuzzed(folder: Path, chosen: tuple[Seed, ...], numbers: range, make: Callab
                 (folder / f"{number}.txt").write_text(words)
                 print(words)
     finally:
-        told.close()
+        reading.close()
     return counts
 
 
