@@ -120,8 +120,8 @@ def make_jobs(
             owner = owners[key(taken)]
             reason = f"its {what} would be {taken}, as {owner}'s result or comparison is; colour them apart"
             failures.append(Failure(str(found.source), STAGE, reason, version.reference))
-        elif out is not None and (folder := outside(claims[0].parent)) is not None:
-            reason = f"its result would lie outside the output folder, in {folder} ({claims[0].parent} links there)"
+        elif out is not None and (elsewhere := outside(claims[0].parent)) is not None:
+            reason = f"its result would lie outside the output folder, in {elsewhere} ({claims[0].parent} links there)"
             failures.append(Failure(str(found.relative), STAGE, f"{reason}; remove the link", version.reference))
         elif replaced is not None:
             what = "result" if replaced == claims[0] else "comparison"
