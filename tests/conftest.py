@@ -27,7 +27,7 @@ _LAUNCH = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What some tests are asked for besides."""
     parser.addoption("--fuzz", type=int, default=60, help="how many mutated files tests/e2e/test_fuzz.py reads")
-    parser.addoption("--table", default="", help="where tests/e2e/test_awkward.py writes what happened, as Markdown")
+    parser.addoption("--table", default="", help="the page whose table tests/e2e/test_awkward.py makes anew")
     parser.addoption(
         "--kills", type=int, default=3, help="how often tests/e2e/test_killed_often.py kills a run of 12 photos or more"
     )

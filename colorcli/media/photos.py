@@ -117,7 +117,7 @@ def _read(
         try:
             return seen(thumbnail(source, width, height, strict=True)), ""
         except VIPS_ERRORS as error:
-            if source.data is None:
+            if source.data is None or source.color_bands == 4:  # CMYK is read by the image itself, which is read once
                 raise
             damage = warning_of(error, source.path, source.format)
         return seen(thumbnail(source, width, height)), damage

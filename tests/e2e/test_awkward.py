@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -88,7 +90,8 @@ def ran(folder: Path, tiny_weights: Path, pytestconfig: pytest.Config) -> Iterat
     assert _digests(folder, out) == before  # never over an input
     place = pytestconfig.getoption("--table")
     if place:
-        Path(place).write_text(_markdown(runs[0], folder))
+        page = Path(place).read_text() if Path(place).exists() else ""
+        Path(place).write_text(page.partition("| file |")[0] + _markdown(runs[0], folder))
     yield runs  # type: ignore[misc]
 
 
@@ -98,7 +101,7 @@ def run(ran: tuple[_Run, _Run]) -> _Run:
 
 
 def _markdown(run: _Run, folder: Path) -> str:
-    """docs/awkward.md: what happened, file by file."""
+    """The table of docs/awkward.md: what happened, file by file."""
     lines = ["| file | what it is | what happens | what is said |", "|---|---|---|---|"]
     for row in TABLE:
         entry = run.entries[row.name]
@@ -106,6 +109,13 @@ def _markdown(run: _Run, folder: Path) -> str:
         cells = (_shown(row.name), row.what, entry["state"], said.replace(str(folder) + os.sep, ""))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def test_the_page_has_the_table() -> None:
+    """Oracle: docs/awkward.md, which the option --table wrote: each row's file, words and state, in order."""
+    page = (Path(__file__).parents[2] / "docs" / "awkward.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    assert [line.split(" | ")[:3] for line in rows] == [[f"| {_shown(row.name)}", row.what, row.state] for row in TABLE]
 
 
 def _shown(name: str) -> str:
@@ -136,16 +146,10 @@ def test_the_table(row: Awkward, run: _Run) -> None:
         assert not row.alpha or picture.mode in ("RGBA", "PA", "LA")
         assert picture.getexif().get(0x0112, 1) == 1  # upright
         if row.format in ("PNG", "TIFF", "JPEG") and row.bits == 8:
-            profile = ImageCms.ImageCmsProfile(file_like(picture.info["icc_profile"]))
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
             assert "sRGB" in ImageCms.getProfileDescription(profile)
     if row.bits == 16:
         assert pyvips.Image.new_from_buffer(result.read_bytes(), "").format == "ushort"
-
-
-def file_like(content: bytes) -> Any:
-    import io
-
-    return io.BytesIO(content)
 
 
 def test_every_file_is_told_once(run: _Run) -> None:
@@ -176,3 +180,31 @@ def test_memory_is_bounded(run: _Run, tmp_path: Path, tiny_weights: Path, put_ph
     put_photo(tmp_path / "in" / "a.png")
     alone = _colorize(tmp_path / "out", "auto", tmp_path / "in", "--weights", tiny_weights)
     assert alone.code == 0 and run.peak - alone.peak < _MEMORY, (run.peak, alone.peak)
+
+
+def test_files_without_permission(tmp_path: Path, tiny_weights: Path, put_photo: Call) -> None:
+    """Oracle: the system's permissions, which bind root once it has given up the rights to pass over them."""
+    command: list[object] = [sys.executable, "-m", "colorcli", "auto", tmp_path / "in", "-o", tmp_path / "out"]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root reads all files, and there is no setpriv here to take that right away")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    put_photo(tmp_path / "in" / "good.png")
+    put_photo(tmp_path / "in" / "unreadable.png").chmod(0)
+    put_photo(tmp_path / "in" / "locked" / "inside.png")
+    (tmp_path / "in" / "locked").chmod(0)
+    options = ["--json", "-d", "cpu", "--weights", tiny_weights]
+    answer = subprocess.run([*map(str, [*command, *options])], capture_output=True, text=True, check=False)
+    (tmp_path / "in" / "locked").chmod(0o755)
+    entries = {entry["file"]: entry for entry in map(json.loads, answer.stdout.splitlines()) if "file" in entry}
+    assert answer.returncode == 3 and entries["good.png"]["state"] == "done", answer.stderr
+    assert "may not be read" in entries["unreadable.png"]["reason"]
+    assert "the folder cannot be read (Permission denied)" in entries["locked"]["reason"]
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.state == "failed"], ids=_named)
+def test_as_a_reference(row: Awkward, folder: Path, tmp_path: Path, exemplar: Call, put_photo: Call) -> None:
+    """Oracle: the contract: exit 2, the reference named, and nothing written."""
+    photo = put_photo(tmp_path / "a.png")
+    answer = exemplar(photo, ref=[folder / row.name], out=tmp_path / "out")
+    assert answer.code == 2 and Path(row.name).name in answer.err and not (tmp_path / "out").exists(), answer.err
