@@ -1,6 +1,7 @@
 """Whether cost and memory hold at any size: large scans, many photos, a long ledger.
 
-`python -m colorcli.bench.scale scan|many|ledger|list` prints a table; `--json FILE` keeps all figures.
+`python -m colorcli.bench.scale scan|many|ledger|list` prints a table; `--json FILE` keeps all figures, `draw`
+makes a plot of some.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 
 from colorcli import __version__
 from colorcli.bench.scale_ledger import NOTES, LookUp, measure_ledger
-from colorcli.bench.scale_many import ListCost, ManyCost, draw, measure_list, run_many
+from colorcli.bench.scale_many import ListCost, ManyCost, Sample, draw, measure_list, run_many
 from colorcli.bench.scale_photos import KINDS, make_small_photos
 from colorcli.bench.scale_scan import MOST_MEMORY, MOST_RATIO, ScanCost, measure_scan
 from colorcli.bench.timing import Spread
@@ -60,7 +61,7 @@ def _scan(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def _many(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    options = ["-d", "cpu", "--engine", given.engine]
+    options = ["-d", "cpu", "--engine", given.engine, "--size", str(given.size)]
     options += [] if given.weights is None else ["--weights", str(given.weights)]
     _say(f"making {given.count} photos")
     make_small_photos(folder / "photos", given.count)
@@ -88,6 +89,12 @@ def _list(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {"list": asdict(cost)}
 
 
+def _draw(given: argparse.Namespace, _: Path) -> dict[str, Any]:
+    told = [json.loads(path.read_text())["many"][0] for path in given.records]
+    draw([ManyCost(**{**one, "samples": tuple(Sample(**each) for each in one["samples"])}) for one in told], given.plot)
+    return {}
+
+
 def _scan_lines(cost: ScanCost) -> list[str]:
     color = "sRGB" if cost.color else "gray"
     size = f"{cost.width} x {cost.height} = {cost.width * cost.height / 1e6:.0f} megapixels"
@@ -95,8 +102,8 @@ def _scan_lines(cost: ScanCost) -> list[str]:
         f"{cost.kind}, {color}, {size}, {cost.source_bytes / 1e6:.0f} MB; result {cost.result_bytes / 1e6:.0f} MB",
         f"decode for the network {_told(cost.decode)}, recombine and encode {_told(cost.encode)}, "
         f"sha256 of both {_told(cost.hashes)}",
-        f"without the network {_told(cost.ours)}; plain libvips pipeline {_told(cost.plain)}; "
-        f"ratio {cost.ratio:.2f} (goal {MOST_RATIO})",
+        f"without the network {_told(cost.ours)}, {cost.ours_cpu.median:.2f} s of CPU; "
+        f"plain libvips pipeline {_told(cost.plain)}; ratio {cost.ratio:.2f} (goal {MOST_RATIO})",
         f"whole run in a fresh process: {cost.run_seconds:.1f} s, peak {cost.peak / 1e6:.0f} MB, "
         f"a small photo's {cost.peak_small / 1e6:.0f} MB, {cost.over / 1e6:+.0f} MB (goal {MOST_MEMORY / 1e6:.0f})",
     ]
@@ -147,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     many = command("many", _many, "memory and CPU time over a run of many photos, and over a second run")
     many.add_argument("--count", type=int, default=10_000)
     many.add_argument("--engine", choices=("local", "ray"), default="local")
+    many.add_argument("--size", type=int, default=0, help="side of the network's input, pixels; 0: as it was trained")
     many.add_argument("--seconds", type=float, default=math.inf, help="after which a run is stopped, and summed up")
     many.add_argument("--plot", type=Path, help="an .svg of the memory; needs matplotlib")
     for one in (scan, many):
@@ -155,6 +163,9 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_argument("--notes", type=int, nargs="+", default=NOTES, help="rows, ascending")
     listing = command("list", _list, "time and memory of listing a folder")
     listing.add_argument("--count", type=int, default=100_000)
+    drawing = command("draw", _draw, "memory of the first runs of some records of `many` as one plot")
+    drawing.add_argument("records", type=Path, nargs="+", metavar="RECORD")
+    drawing.add_argument("--plot", type=Path, required=True)
     return parser
 
 

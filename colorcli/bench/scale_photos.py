@@ -29,7 +29,9 @@ def make_scan(path: Path, megapixels: float, kind: str, *, color: bool) -> None:
     """
     width = math.ceil(math.sqrt(megapixels * 1e6 * _ASPECT))
     height = math.ceil(megapixels * 1e6 / width)
-    cells = [pyvips.Image.new_from_array(photograph(name)).thumbnail_image(_CELL, crop="centre") for name in PHOTOGRAPHS]
+    cells = [
+        pyvips.Image.new_from_array(photograph(name)).thumbnail_image(_CELL, crop="centre") for name in PHOTOGRAPHS
+    ]
     mosaic = pyvips.Image.arrayjoin(cells, across=2).colourspace("srgb" if color else "b-w").copy_memory()
     large = mosaic.resize(_ENLARGED, kernel="cubic")
     tiled = large.replicate(-(-width // large.width), -(-height // large.height)).crop(0, 0, width, height)

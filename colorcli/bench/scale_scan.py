@@ -56,6 +56,7 @@ class ScanCost:
     encode: Spread  # file and small maps to the result, flushed to disk
     hashes: Spread  # sha256 of both files, for the ledger
     ours: Spread  # all three
+    ours_cpu: Spread  # the same in seconds of CPU, of all threads
     plain: Spread  # the plain pipeline, flushed to disk
     ratio: float  # of the medians of `ours` and `plain`
     peak: int  # bytes that a fresh process of the whole run holds at most
@@ -99,7 +100,8 @@ def measure_scan(
         ours.append(spent)
         plainly.append(simple)
     stages = [spread(list(one)) for one in zip(*ours, strict=True)]
-    total, plain_time = spread([sum(one) for one in ours]), spread(plainly)
+    cpu = stages.pop()
+    total, plain_time = spread([sum(one[:-1]) for one in ours]), spread(plainly)
     header = pyvips.Image.new_from_file(str(scan))
     return ScanCost(
         kind=kind,
@@ -112,6 +114,7 @@ def measure_scan(
         encode=stages[1],
         hashes=stages[2],
         ours=total,
+        ours_cpu=cpu,
         plain=plain_time,
         ratio=total.median / plain_time.median,
         peak=peak,
@@ -154,27 +157,27 @@ def whole_run(source: Path, out: Path, weights: Path | None) -> tuple[int, float
     return int(peak), float(seconds)
 
 
-def _round(loaded: LoadedMethod, source: Path, folder: Path, kind: str) -> tuple[tuple[float, float, float], float]:
-    """Seconds of decoding, of encoding and of hashing, and of the plain pipeline."""
+def _round(loaded: LoadedMethod, source: Path, folder: Path, kind: str) -> tuple[tuple[float, ...], float]:
+    """Seconds of decoding, of encoding, of hashing, and the CPU's of these three; and of the plain pipeline."""
     job = Job(source, folder / "out" / source.name, source.name)
     options = ResultOptions(provenance=Provenance(f"colorize {__version__}", loaded.spec.name, loaded.sha256))
-    begun = time.perf_counter()
+    begun, busy = time.perf_counter(), time.process_time()
     photo = decode(job, loaded.size, loaded.spec.multiple, 0)
-    decoded = time.perf_counter()
+    decoded, looked = time.perf_counter(), time.process_time()
     if isinstance(photo, Failure):
         raise ColorizeError(f"{photo.name}: {photo.reason}")
     colored = _coloured(loaded, photo)
-    asked = time.perf_counter()
+    asked, coloured = time.perf_counter(), time.process_time()
     done = encode(colored, options)
     encoded = time.perf_counter()
     if isinstance(done, Failure):
         raise ColorizeError(f"{done.name}: {done.reason}")
     sha256_of(source)
     sha256_of(job.target)
-    hashed = time.perf_counter()
+    hashed, cpu = time.perf_counter(), looked - busy + time.process_time() - coloured
     chroma = colored.chroma.permute(1, 2, 0).numpy()  # (2, h, w) -> (h, w, 2)
     plain(source, folder / f"plain{KINDS[kind]}", chroma, kind)
-    return (decoded - begun, encoded - asked, hashed - encoded), time.perf_counter() - hashed
+    return (decoded - begun, encoded - asked, hashed - encoded, cpu), time.perf_counter() - hashed
 
 
 def _coloured(loaded: LoadedMethod, photo: Photo) -> Colored:

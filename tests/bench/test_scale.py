@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import pyvips
+import torch
 
 from colorcli.bench.scale import main
 from colorcli.bench.scale_many import run_many, slope
@@ -28,14 +30,15 @@ def test_a_scan(tmp_path: Path, tiny_weights: Path, capsys: pytest.CaptureFixtur
     told = json.loads(record.read_text())
     cost = told["scan"]
     assert (cost["kind"], cost["color"], told["goals"]) == ("tiff", False, {"ratio": 1.3, "over": 500_000_000})
-    assert 4e6 <= cost["width"] * cost["height"] < 4.01e6 and cost["width"] == pytest.approx(1.25 * cost["height"], 0.01)
+    assert 4e6 <= cost["width"] * cost["height"] < 4.01e6
+    assert cost["width"] == pytest.approx(1.25 * cost["height"], 0.01)
     assert min(cost["source_bytes"], cost["result_bytes"]) > 1e6
     parts = [cost[name]["median"] for name in ("decode", "encode", "hashes")]
     assert min(parts) > 0 and cost["encode"]["rounds"] == 2
     assert cost["ours"]["median"] == pytest.approx(sum(parts))  # of two values the median is the mean
     assert cost["ratio"] == pytest.approx(cost["ours"]["median"] / cost["plain"]["median"])
     assert cost["over"] == cost["peak"] - cost["peak_small"] < 200e6
-    assert 100e6 < cost["peak_small"]  # Python with torch
+    assert cost["peak_small"] > 100e6  # Python with torch
     assert set(told["versions"]) == {"colorize", "libvips", "torch", "python"} and told["cores"] >= 1
     printed = capsys.readouterr().out
     assert "4 megapixels" in printed and f"ratio {cost['ratio']:.2f}" in printed
@@ -49,8 +52,6 @@ def test_the_plain_pipeline_is_a_colouring(tmp_path: Path) -> None:
     pyvips.Image.new_from_array(gray, interpretation="b-w").tiffsave(str(tmp_path / "gray.tif"))
     chroma = np.full((8, 8, 2), (6.0, -9.0), np.float32)
     plain(tmp_path / "gray.tif", tmp_path / "out.tif", chroma, "tiff")
-    import torch
-
     found = pyvips.Image.new_from_file(str(tmp_path / "out.tif")).numpy()
     rgb = torch.from_numpy(np.repeat(gray[None], 3, axis=0)).double() / 255
     linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)[:1]
@@ -61,7 +62,7 @@ def test_the_plain_pipeline_is_a_colouring(tmp_path: Path) -> None:
 
 
 def test_scans_are_what_they_say(tmp_path: Path) -> None:
-    """Oracle: libvips' header of what was written; grain keeps deflate from packing a repeated photograph to nothing."""
+    """Oracle: libvips' header of what was written; grain keeps deflate from packing what repeats to nothing."""
     make_scan(tmp_path / "a.tif", 1, "tiff", color=True)
     scan = pyvips.Image.new_from_file(str(tmp_path / "a.tif"))
     assert (scan.bands, scan.interpretation, scan.get("tile-width")) == (3, "srgb", 256)
@@ -91,11 +92,14 @@ def test_many_photos(tmp_path: Path, tiny_weights: Path, capsys: pytest.CaptureF
     for cost in (first, second):
         samples = cost["samples"]
         assert [sample["photos"] for sample in samples] == list(range(1, 31))
-        assert all(one["cpu"] <= other["cpu"] for one, other in zip(samples, samples[1:], strict=False))
+        assert all(one["cpu"] <= other["cpu"] for one, other in pairwise(samples))
         assert cost["peak"] == max(sample["resident"] for sample in samples) > 100e6  # Python with torch
         settled = [(sample["photos"], sample["resident"]) for sample in samples[2:]]
         assert cost["slope"] == pytest.approx(slope(*zip(*settled, strict=True)))
     assert first["cpu"] > 0 and first["rate"] > 0
+    assert plot.read_text().count("<svg") == 1
+    plot.unlink()
+    assert main(["draw", str(record), str(record), "--plot", str(plot)]) == 0
     assert plot.read_text().count("<svg") == 1
     assert "30 photos unchanged" in capsys.readouterr().out
 
