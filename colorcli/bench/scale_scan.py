@@ -35,7 +35,7 @@ from colorcli.stages.infer import infer
 MOST_RATIO = 1.3  # times the plain pipeline's time, the goal
 MOST_MEMORY = 500_000_000  # bytes over a small photo's run, the goal
 _SMALL = 0.06  # megapixels of the small photo
-_SAVED = {  # as the product does
+_SAVED: dict[str, dict[str, Any]] = {  # as the product does
     "jpeg": {"Q": 92, "subsample_mode": "off", "profile": "srgb"},
     "tiff": {"compression": "deflate", "predictor": "horizontal", "profile": "srgb"},
 }
@@ -134,7 +134,7 @@ def plain(source: Path, target: Path, chroma: NDArray[np.float32], kind: str) ->
     large = small.resize(image.width / small.width, vscale=image.height / small.height, kernel="linear")
     lightness = image.colourspace("lab").extract_band(0)
     lab = lightness.bandjoin(large.crop(0, 0, image.width, image.height)).copy(interpretation="lab")
-    rgb, options = lab.colourspace("srgb"), dict[str, Any](_SAVED[kind])
+    rgb, options = lab.colourspace("srgb"), _SAVED[kind]
     if kind == "tiff":
         rgb.tiffsave(str(target), bigtiff=3 * rgb.width * rgb.height > _LARGE_TIFF, **options)
     else:
