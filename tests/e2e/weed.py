@@ -28,6 +28,11 @@ class Weed:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and not killed."""
+        return self._process is not None
+
+    @property
     def endpoint(self) -> str:
         """For AWS_ENDPOINT_URL."""
         return f"http://127.0.0.1:{self.port}"

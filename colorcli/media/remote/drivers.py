@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from colorcli.errors import UsageError
@@ -34,6 +35,8 @@ def open_driver(address: Address) -> tuple[Any, str]:
         driver, path = url_to_fs(address.url, skip_instance_cache=True, use_listings_cache=False, **own)
         if address.protocol in _S3:
             driver.retries = 1
+        if getattr(driver, "async_impl", False):  # what else its tasks say of an error that we tell
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     except ImportError as error:
         raise UsageError(
             f"{address.protocol}:// needs a driver that is not installed ({address.masked(str(error))}): "
