@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_place, check_ranges, check_report, colour, film_options, find
+from colorcli.cli.colouring import check_in_place, check_ranges, check_report, colour, film_options, find
 from colorcli.cli.console import resumes
 from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
@@ -85,7 +85,7 @@ def auto(
     )
     if out is None and not in_place:
         raise UsageError("say where the results go: -o OUT, or --in-place")
-    check_place(out, in_place=in_place, format=format, report=report)
+    check_in_place(out, in_place=in_place, format=format, report=report)
     check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     dots = tuple(map(parse_dot, hint or ()))
 

@@ -105,7 +105,7 @@ def check_report(place: Path | None, *, overwrite: bool, dry_run: bool, shots: b
     check_place(place, overwrite=overwrite)
 
 
-def check_place(out: str | None, *, in_place: bool, format: str, report: Path | None) -> None:
+def check_in_place(out: str | None, *, in_place: bool, format: str, report: Path | None) -> None:
     """UsageError for what does not go with results in the photos' own places."""
     for option, given in (
         ("-o: results go there", out is not None),

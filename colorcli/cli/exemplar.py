@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_place, check_ranges, check_report, colour, film_options, find
+from colorcli.cli.colouring import check_in_place, check_ranges, check_report, colour, film_options, find
 from colorcli.cli.console import resumes, say
 from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
@@ -122,7 +122,7 @@ def exemplar(
         jobs=jobs,
         max_pixels=max_pixels,
     )
-    check_place(out, in_place=in_place, format=format, report=report)
+    check_in_place(out, in_place=in_place, format=format, report=report)
     check_report(report, overwrite=overwrite, dry_run=dry_run, shots=shots)
     if not 0 <= strength <= 1:
         raise UsageError(f"--strength must be from 0 to 1, not {strength}")

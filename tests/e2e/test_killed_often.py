@@ -152,22 +152,27 @@ def unbroken(
     return files_in(out), duration
 
 
-def _moments(chance: random.Random, kills: int, duration: float) -> Iterator[float]:
-    """Seconds after the start, one at random in each of as many equal parts of the duration, in any order."""
+def _shares(chance: random.Random, kills: int) -> Iterator[float]:
+    """Of a run's duration: one at random in each of as many equal parts of it, in any order."""
     parts = list(range(kills))
     chance.shuffle(parts)
-    return ((part + chance.random()) / kills * duration for part in parts)
+    return ((part + chance.random()) / kills for part in parts)
 
 
-def _kill_often(runs: Runs, said: Said, fresh: Callable[[], Path], moments: Iterator[float], judge: Judge) -> Path:
-    """Kill a run at each of these moments after its start. One that ended before is followed by one over all again.
+def _kill_often(
+    runs: Runs, said: Said, fresh: Callable[[], Path], shares: Iterator[float], duration: float, judge: Judge
+) -> Path:
+    """Kill a run after each of these shares of its duration. One that ended before is followed by one over all again.
 
-    said: the command over a folder. judge: looks at what a kill left; how many results. Returns the folder of the last
-    run, killed or ended.
+    said: the command over a folder. duration: s, of an unbroken run; that of the quickest is taken, for the machine's
+    load changes. judge: looks at what a kill left; how many results. Returns the folder of the last run, killed or
+    ended.
     """
-    folder = fresh()
+    folder, whole = fresh(), True
     told, ended = [], 0
-    for moment in moments:
+    for share in shares:
+        moment = share * duration
+        begun = time.monotonic()
         process = runs.start(*said(folder))
         code = runs.code(moment)
         if code is None:
@@ -175,10 +180,12 @@ def _kill_often(runs: Runs, said: Said, fresh: Callable[[], Path], moments: Iter
                 os.kill(process, signal.SIGKILL)
             assert runs.code() in (-signal.SIGKILL, 0)
             told.append((moment, judge(folder)))
+            whole = False
         else:
             assert code == 0
             judge(folder)
-            folder, ended = fresh(), ended + 1
+            duration = min(duration, time.monotonic() - begun) if whole else duration
+            folder, whole, ended = fresh(), True, ended + 1
     print(f"{len(told)} kills; {ended} runs ended before theirs. Seconds after the start, and results then:")
     print(", ".join(f"{moment:.2f}: {results}" for moment, results in sorted(told)))
     return folder
@@ -232,7 +239,7 @@ def test_photos(
         assert all(in_place and found[name] == sources[name] for name in others)
         return len(results)
 
-    folder = _kill_often(runs, said, fresh, _moments(chance, kills, duration), judge)
+    folder = _kill_often(runs, said, fresh, _shares(chance, kills), duration, judge)
     runs.finish(*said(folder))
     assert files_in(folder) == made and not _left(folder)
     ledgers = list(folder.rglob(str(BESIDE_LEDGER if in_place else LEDGER)))
@@ -267,7 +274,7 @@ def test_a_film(
             assert (out / film.name).read_bytes() == made[film.name]
         return sum(path.suffix == ".json" for path in out.rglob("shot-*"))
 
-    out = _kill_often(runs, said, lambda: tmp_path / f"{next(numbers)}", _moments(chance, kills, duration), judge)
+    out = _kill_often(runs, said, lambda: tmp_path / f"{next(numbers)}", _shares(chance, kills), duration, judge)
     runs.finish(*said(out))
     assert files_in(out) == made and not _left(out)
     assert not (out / LEDGER.parent / FILMS).exists()

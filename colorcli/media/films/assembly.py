@@ -24,6 +24,8 @@ from colorcli.media.films.unhurried import unhurried
 from colorcli.media.places import whole_files
 from colorcli.media.unwritable import unwritable
 
+_BITEXACT = 0x400  # libavformat's AVFMT_FLAG_BITEXACT
+
 
 def assemble(
     header: FilmHeader,
@@ -66,6 +68,7 @@ def _joined(
     synthetic: str | None,
 ) -> list[str]:
     with opened(header.path) as (source, picture), av.open(str(part), "w", format=encoding.container) as output:
+        output.flags |= _BITEXACT  # Matroska's ids are drawn anew each time otherwise
         stream = encoding.add_to(output, header)
         stream.time_base = header.unit
         stream.metadata.update(own_tags(picture))
