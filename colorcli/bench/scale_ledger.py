@@ -12,7 +12,8 @@ from pathlib import Path
 from colorcli.bench.timing import Spread, spread
 from colorcli.items import Job
 from colorcli.media.places import LEDGER
-from colorcli.run.ledger import Ledger, Standing
+from colorcli.run.ledger import Ledger
+from colorcli.run.marks import Standing
 from colorcli.run.rows import Row, Rows
 
 NOTES = (1_000, 10_000, 1_000_000)

@@ -189,7 +189,8 @@ def _coloured(loaded: LoadedMethod, photo: Photo) -> Colored:
 
 def _main() -> None:
     from colorcli.media.discover import discover
-    from colorcli.run.session import Request, open_run
+    from colorcli.run.request import Request
+    from colorcli.run.session import open_run
 
     source, out, weights = json.loads(sys.argv[1])
     given = () if weights is None else (Path(weights),)
