@@ -20,11 +20,14 @@ def open_regular(path: Path) -> BufferedReader:
 
     Errors: OSError.
     """
-    file = os.fdopen(os.open(path, _READING), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "a pipe, socket or device", str(path))
-    return file
+    descriptor = os.open(path, _READING)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "a pipe, socket or device", str(path))
 
 
 def stamp_of(path: Path) -> Stamp:
