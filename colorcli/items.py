@@ -67,6 +67,12 @@ class Job:
     together: Path | None = None  # the comparison that it shares with the photo's other results; None: it shares none
     shows: tuple[Job, ...] = ()  # of such a comparison, which is its target: the results' jobs
     film: FilmOptions | None = None  # how it is made; None: it is a photo
+    url: str | None = None  # what reports call its result where that lies elsewhere; None: its target
+
+    @property
+    def place(self) -> str:
+        """What reports call its result."""
+        return str(self.target) if self.url is None else self.url
 
     @property
     def in_place(self) -> bool:
@@ -92,6 +98,16 @@ class PhotoHeader:
     kind: str  # "L 8-bit", "RGB 16-bit", "CMYK 8-bit", ... for reports
     bits: int  # per channel of the result: 8 or 16
     alpha: bool
+    damage: str = ""  # what its decoder warned of, where the rest could be read; known once the pixels are
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a file is known by at one moment: another content has another one."""
+
+    inode: int
+    size: int  # bytes
+    time: int  # ns, st_ctime: unlike st_mtime it cannot be set back
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,7 @@ class Photo:
     notes: tuple[str, ...] = ()  # for a person, to be told with the result
     chroma: Tensor | None = None  # (2, h, w) float32, its own CIE ab; None: it is seen in gray
     segments: Tensor | None = None  # (h, w) uint8, each pixel's region: a place in its job's labels; None: no regions
+    stamp: Stamp | None = None  # of its file, before that was read; None: nobody looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +203,7 @@ class Failure:
     """A file that got no result, and why."""
 
     name: str
-    stage: str  # "discover", "decode", "infer", "encode"
+    stage: str  # "discover", "decode", "infer", "encode"; of remote folders also "fetch", "deliver"
     reason: str
     reference: Reference | None = None  # whose colours it was to have, where that is known
     together: Path | None = None  # as of its job

@@ -25,9 +25,13 @@ _LAUNCH = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Of tests/e2e/test_killed_often.py."""
-    parser.addoption("--kills", type=int, default=3, help="How often a run is killed; four photos for each, or 12.")
-    parser.addoption("--kills-seed", type=int, default=None, help="Of the moments; else chosen anew, and printed.")
+    """What some tests are asked for besides."""
+    parser.addoption("--fuzz", type=int, default=60, help="how many mutated files tests/e2e/test_fuzz.py reads")
+    parser.addoption("--table", default="", help="the page whose table tests/e2e/test_awkward.py makes anew")
+    parser.addoption(
+        "--kills", type=int, default=3, help="how often tests/e2e/test_killed_often.py kills a run of 12 photos or more"
+    )
+    parser.addoption("--kills-seed", type=int, default=None, help="of the moments; else chosen anew, and printed")
 
 
 @dataclass(frozen=True, slots=True)

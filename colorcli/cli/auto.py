@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_in_place, check_ranges, check_report, colour, film_options
+from colorcli.cli.colouring import check_in_place, check_ranges, check_report, colour, film_options, find
 from colorcli.cli.console import resumes
 from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
@@ -17,9 +17,12 @@ from colorcli.media.formats import MAX_PIXELS
 
 @resumes()
 def auto(
-    inputs: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs.", metavar="INPUT")],
+    inputs: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs; or a URL.", metavar="INPUT")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for the results; the input's tree is mirrored.")
+        str | None,
+        typer.Option(
+            "-o", "--out", help="Folder for the results, or its URL; the input's tree is mirrored.", metavar="PATH"
+        ),
     ] = None,
     method: options.Method = "smsanet",
     weights: options.Weights = None,
@@ -69,7 +72,6 @@ def auto(
     Size, lightness, metadata and format stay the photo's own, sound and frame times the film's. A run that was stopped
     goes on where it was.
     """
-    from colorcli.media.discover import discover
     from colorcli.media.hints import parse_dot
 
     check_ranges(
@@ -115,15 +117,15 @@ def auto(
         films=films,
     )
     check(request)  # whatever the files are like: there may be nothing to do
-    found = discover(
+    found, place, request = find(
         inputs,
         out,
+        request,
         recursive=recursive,
         extension=options.EXTENSIONS[format],
         film_extension=film_extensions(films),
         compare=compare,
-        in_place=in_place,
     )
     if shots:
         list_shots(found, as_json)
-    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, report=report)
+    colour(found, place, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, report=report)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,6 +20,7 @@ from colorcli.errors import UsageError
 if TYPE_CHECKING:
     from colorcli.items import FilmOptions
     from colorcli.media.discover import Discovery
+    from colorcli.media.targets import FilmExtension, Versions
     from colorcli.report.run import RunReport
     from colorcli.run.local import Outcome
     from colorcli.run.preview import Planned
@@ -44,6 +45,55 @@ def check_ranges(
         raise UsageError(f"--max-pixels must be 0 or more, not {max_pixels}")
 
 
+def find(
+    inputs: Sequence[str],
+    out: str | None,
+    request: Request,
+    *,
+    recursive: bool,
+    extension: str | None,
+    film_extension: FilmExtension,
+    compare: bool,
+    versions: Versions | None = None,
+    references: Collection[str] = (),
+) -> tuple[Discovery, Path | None, Request]:
+    """As `discover`; inputs and `out` may be URLs.
+
+    Returns also the folder of the results, or the one that stands for it, and the request with what is remote.
+    """
+    from colorcli.media.discover import discover
+    from colorcli.media.remote.address import is_url
+    from colorcli.media.targets import one_version
+
+    if any(map(is_url, (*inputs, out or ""))):
+        from colorcli.run.far_discovery import discover_far
+
+        found, place, remote = discover_far(
+            inputs,
+            out,
+            request,
+            recursive=recursive,
+            extension=extension,
+            compare=compare,
+            versions=versions or one_version,
+            references=references,
+        )
+        return found, place, replace(request, remote=remote)
+    folder = None if out is None else Path(out)
+    found = discover(
+        inputs,
+        folder,
+        recursive=recursive,
+        extension=extension,
+        film_extension=film_extension,
+        compare=compare,
+        versions=versions or one_version,
+        references=references,
+        in_place=request.in_place,
+    )
+    return found, folder, request
+
+
 def check_report(place: Path | None, *, overwrite: bool, dry_run: bool, shots: bool = False) -> None:
     """Refuse a `--report` that cannot be written, or has nothing to tell of, before anything is done."""
     if place is None:
@@ -55,7 +105,7 @@ def check_report(place: Path | None, *, overwrite: bool, dry_run: bool, shots: b
     check_place(place, overwrite=overwrite)
 
 
-def check_in_place(out: Path | None, *, in_place: bool, format: str, report: Path | None) -> None:
+def check_in_place(out: str | None, *, in_place: bool, format: str, report: Path | None) -> None:
     """UsageError for what does not go with results in the photos' own places."""
     for option, given in (
         ("-o: results go there", out is not None),
@@ -99,6 +149,8 @@ def colour(
     """
     from colorcli.run.session import rehearse
 
+    if report is not None and request.remote is not None:
+        raise UsageError("--report is for folders of this machine; leave it out with remote ones")
     verbosity = request.verbosity
     if dry_run:
         todo = [] if fail_fast and found.failures else found.jobs
@@ -110,7 +162,8 @@ def colour(
             counts = _run(found, out, request, progress, fail_fast=fail_fast, as_json=as_json, report=report)
         finally:
             progress.close()
-    _close(counts, len(found.skipped), out, request, as_json)
+    remote = None if request.remote is None else request.remote.out
+    _close(counts, len(found.skipped), out if remote is None else str(remote), request, as_json)
     raise typer.Exit(FAILED_FILES if counts["failed"] else 0)
 
 
@@ -218,21 +271,21 @@ def _entry(outcome: Planned | Outcome) -> tuple[dict[str, Any], str]:
             entry["reference"], whose = outcome.reference.name, f" (reference {outcome.reference.name})"
         entry |= {"state": "failed", "stage": outcome.stage, "reason": outcome.reason}
         return entry, f"{outcome.name}{whose}: FAILED ({outcome.stage}): {outcome.reason}"
-    entry = {"file": outcome.job.name, "result": str(outcome.job.target)}
+    entry = {"file": outcome.job.name, "result": outcome.job.place}
     if outcome.job.reference is not None:
         entry["reference"] = outcome.job.reference.name
     if isinstance(outcome, Finished):
         if outcome.film is not None:
             told = {"state": "done", "notes": outcome.notes, "film": asdict(outcome.film)}
             return entry | told, film_line(outcome.job, outcome.film)
-        return entry | {"state": "done", "notes": outcome.notes}, f"{outcome.job.name} -> {outcome.job.target}"
+        return entry | {"state": "done", "notes": outcome.notes}, f"{outcome.job.name} -> {outcome.job.place}"
     if isinstance(outcome, Planned):
-        return entry | {"state": "planned"}, f"{outcome.job.name} -> {outcome.job.target}"
+        return entry | {"state": "planned"}, f"{outcome.job.name} -> {outcome.job.place}"
     notes = {"notes": outcome.notes} if outcome.notes else {}
     return entry | {"state": "unchanged"} | notes, f"{outcome.job.name}: done before"
 
 
-def _close(counts: dict[str, int], skipped: int, out: Path | None, request: Request, as_json: bool) -> None:
+def _close(counts: dict[str, int], skipped: int, out: Path | str | None, request: Request, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"summary": {**counts, "skipped": skipped}, "out": None if out is None else str(out)}))
     elif request.verbosity >= 0:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 
-from colorcli.errors import ColorizeError
+from colorcli.errors import ColorizeError, UsageError
 
 FAILED_FILES = 3  # exit code: some files failed
 INTERRUPTED = 130
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")  # as a Path has it, with one slash; no drive of Windows
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -45,6 +49,7 @@ def _reporting(command: C, interrupted: str) -> C:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
+            _refuse_urls(kwargs)
             return command(*args, **kwargs)
         except ColorizeError as error:
             if kwargs.get("verbose", 0) >= 2:
@@ -66,6 +71,14 @@ def _reporting(command: C, interrupted: str) -> C:
             raise typer.Exit(1) from None
 
     return wrapped  # type: ignore[return-value]
+
+
+def _refuse_urls(given: dict[str, Any]) -> None:
+    """UsageError for a URL where only a path of this machine is taken; it may hold a password, and is not shown."""
+    for name, value in given.items():
+        for path in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(path, Path) and _URL.match(str(path)):
+                raise UsageError(f"{name.replace('_', '-')} takes a path of this machine, not a URL")
 
 
 class Progress:

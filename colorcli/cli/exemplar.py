@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from colorcli.cli import options
-from colorcli.cli.colouring import check_in_place, check_ranges, check_report, colour, film_options
+from colorcli.cli.colouring import check_in_place, check_ranges, check_report, colour, film_options, find
 from colorcli.cli.console import resumes, say
 from colorcli.cli.shots import list_shots
 from colorcli.errors import UsageError
@@ -18,7 +18,7 @@ from colorcli.media.formats import MAX_PIXELS
 
 @resumes()
 def exemplar(
-    targets: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs.", metavar="TARGET")],
+    targets: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs; or a URL.", metavar="TARGET")],
     ref: Annotated[
         list[str],
         typer.Option(
@@ -28,8 +28,13 @@ def exemplar(
         ),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="Folder for the results. [default: TARGET.colorized.jpg beside TARGET]"),
+        str | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for the results, or its URL. [default: TARGET.colorized.jpg beside TARGET]",
+            metavar="PATH",
+        ),
     ] = None,
     pair_by: Annotated[
         str | None,
@@ -125,7 +130,7 @@ def exemplar(
         if folder is not None and out is None:
             raise UsageError(f"{option} DIR mirrors the output folder; name one with -o")
 
-    from colorcli.media.discover import REFERENCE, discover
+    from colorcli.media.discover import REFERENCE
     from colorcli.media.films.kinds import film_extensions
     from colorcli.media.formats import are_films
     from colorcli.media.hints import parse_dot
@@ -173,16 +178,16 @@ def exemplar(
         check_references(pairing.references, max_pixels)
     for left_out in () if quiet else pairing.left_out:
         say(f"left out: reference {left_out}")
-    found = discover(
+    found, place, request = find(
         targets,
         out,
+        request,
         recursive=recursive,
         extension=options.EXTENSIONS[format],
         film_extension=film_extensions(films),
         compare=compare,
         versions=sampled(pairing.versions, samples),
         references=pairing.paths | resolved(segments),
-        in_place=in_place,
     )
     if not found.jobs and not found.failures and any(skipped.reason == REFERENCE for skipped in found.skipped):
         raise UsageError("no photo to colour is left: what was found are the references themselves")
@@ -191,4 +196,4 @@ def exemplar(
     request = replace(request, choices=pairing.choices)
     if shots:
         list_shots(found, as_json)
-    colour(found, out, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, report=report)
+    colour(found, place, request, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, report=report)

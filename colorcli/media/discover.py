@@ -16,6 +16,7 @@ from colorcli.media.beside import is_result_beside, kind_beside_photos
 from colorcli.media.formats import FILM_EXTENSIONS, PHOTO_EXTENSIONS
 from colorcli.media.in_place import jobs_in_place
 from colorcli.media.places import HINTS, LEDGER
+from colorcli.media.remote.address import Address, is_url
 from colorcli.media.sidecars import Sidecars, folded
 from colorcli.media.targets import (
     STAGE,
@@ -32,7 +33,7 @@ _TAKEN = PHOTO_EXTENSIONS | FILM_EXTENSIONS
 UNUSED_HINTS = "colour hints, but no photo of that name"  # why a sidecar is in `Discovery.skipped`
 _NO_PHOTO = "a film; expected photos, as stills of it are"
 REFERENCE = "a reference"  # why a photo is
-_OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
+OLDER_OUTPUT = "an output folder of an earlier run; name it as an input to colour what is in it"
 _IN_OUTPUT = "lies in the output folder"
 _BESIDE_RESULT = "a result of an earlier run, beside its photo"
 
@@ -147,6 +148,9 @@ def find_photos(inputs: Sequence[str], *, recursive: bool) -> tuple[list[Found],
 
 
 def _search_in(inputs: Sequence[str], search: _Search) -> None:
+    for text in inputs:
+        if is_url(text):
+            raise UsageError(f"{Address(text)}: remote folders are for `colorize auto` and the targets of `exemplar`")
     given = list(_expand(inputs, search))
     places = _file_places([item.path for item in given if item.place is None])
     for path, place in ((item.path, item.place) for item in given):
@@ -201,7 +205,7 @@ def _matches(pattern: str, search: _Search) -> Iterator[_Input]:
             place = PurePosixPath(os.path.normpath(PurePosixPath(*path.parts[fixed:])))
             yield _Input(path, PurePosixPath(path.name) if ".." in place.parts else place)
         else:
-            search.skip(older, _OLDER_OUTPUT)
+            search.skip(older, OLDER_OUTPUT)
 
 
 def _file_places(paths: list[Path]) -> dict[Path, PurePosixPath]:
@@ -290,7 +294,7 @@ def _walk(root: _Folder, search: _Search) -> None:
             elif not search.recursive or name.startswith(".") or _is_inside(path, search.out):
                 continue
             elif _is_output(path):
-                search.skip(str(relative), _OLDER_OUTPUT)
+                search.skip(str(relative), OLDER_OUTPUT)
             else:
                 (search.links if path.is_symlink() else folders).append(_Folder(path, relative, str(relative)))
         pending += reversed(folders)  # a stack: the first name is walked first

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MAX_PIXELS = 600_000_000  # of a photo that is read: scans of 500 megapixels pass, decompression bombs do not
+MAX_PIXELS = 500_000_000  # of a photo that is read: scans of 400 megapixels pass, decompression bombs do not
 
 
 @dataclass(frozen=True, slots=True)

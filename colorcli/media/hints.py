@@ -77,7 +77,9 @@ def read_drawing(drawing: Source, height: int, width: int) -> tuple[NDArray[np.f
         small = weighted.shrink(factor, factor, ceil=True).copy_memory().autorot()
         pixels: NDArray[np.float32] = small.numpy()  # (h, w, 4)
     except VIPS_ERRORS as error:
-        raise PhotoError(f"its hints {drawing.path.name}: {plain_reason(error, drawing.path)}") from error
+        raise PhotoError(
+            f"its hints {drawing.path.name}: {plain_reason(error, drawing.path, format=drawing.format)}"
+        ) from error
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32), factor * factor
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.Jpeg2KImagePlugin import BoxReader
 
 from colorcli.errors import PhotoError
@@ -25,6 +25,8 @@ _JP2, _J2K = b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"  # ISO 15444-1: a file of bo
 _SIGNATURES = (_JP2, _J2K, b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"P5", b"P6")  # BMP, TIFF, BigTIFF, PNM
 # imageio's words where no decoder of Pillow's takes the file, and where one breaks off in its header
 _UNOPENED = ("can not handle the given uri", "while initializing plugin")
+# Pillow's names. Its others are no photos here, and one starts a program: EPS, in whatever name, Ghostscript.
+_READ = ("BMP", "DIB", "JPEG2000", "PPM", "TGA")
 _GRAY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"}
 
 
@@ -41,12 +43,12 @@ def read_other(path: Path, judge_size: Callable[[int, int], None]) -> tuple[pyvi
     with path.open("rb") as start:
         head = start.read(_HEAD)
     try:
-        with _quiet_pillow(), imageio.imopen(path, "r", plugin="pillow") as file:
+        with _quiet_pillow(), _identified(path), imageio.imopen(path, "r", plugin="pillow") as file:
             facts = file.metadata(exclude_applied=False)
             judge_size(*facts["shape"])
             pixels = file.read(index=0)
     except OSError as error:
-        if not any(words in str(error) for words in _UNOPENED):
+        if not isinstance(error, UnidentifiedImageError) and not any(words in str(error) for words in _UNOPENED):
             raise
         if head.startswith(_SIGNATURES):
             raise PhotoError(
@@ -63,6 +65,17 @@ def read_other(path: Path, judge_size: Callable[[int, int], None]) -> tuple[pyvi
     if bits > 8 and image.format == "uchar":
         return image, (f"{bits} bits became 8 as the photo was read; save it as PNG or TIFF first to keep them",)
     return image, ()
+
+
+@contextmanager
+def _identified(path: Path) -> Iterator[None]:
+    """UnidentifiedImageError where no decoder of those formats takes the file."""
+    try:
+        picture = Image.open(path, formats=_READ)
+    except Exception as error:  # which may be anything
+        raise UnidentifiedImageError(str(error)) from error
+    with picture:
+        yield
 
 
 def _jp2_facts(path: Path) -> tuple[bytes | None, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.lightness import lightness_of, standard_rgb
-from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason
+from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, warning_of
 
 LONGEST_ASPECT = 8.0  # a 1x5000 strip is shown to the network as 8:1; beyond that one side has no content
 
@@ -43,12 +45,14 @@ def read_photo(
     """
     source = open_source(path, max_pixels=max_pixels)
     height, width = network_size(source.header.width, source.header.height, side, multiple)
-    try:
-        small = thumbnail(source, width, height)
+
+    def seen(small: pyvips.Image) -> NDArray[np.float32]:
         pixels: NDArray[np.float32] = lightness_of(small, source_bands(small)).numpy()
-    except VIPS_ERRORS as error:
-        raise PhotoError(plain_reason(error, path)) from error
-    return source.header, np.clip(pixels, 0.0, 100.0, dtype=np.float32).reshape(height, width)
+        return pixels
+
+    pixels, damage = _read(source, width, height, seen)
+    header = replace(source.header, damage=damage)
+    return header, np.clip(pixels, 0.0, 100.0, dtype=np.float32).reshape(height, width)
 
 
 def read_colors(path: Path, *, side: int, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
@@ -69,7 +73,8 @@ def read_photo_in_colour(
     """
     source = open_source(path, max_pixels=max_pixels)
     height, width = network_size(source.header.width, source.header.height, side, multiple)
-    return source.header, _colours(source, width, height)
+    rgb, damage = _colours(source, width, height)
+    return replace(source.header, damage=damage), rgb
 
 
 def read_full_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -78,37 +83,62 @@ def read_full_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.ui
     Errors: PhotoError, as of `read_photo`.
     """
     source = open_source(path, max_pixels=max_pixels)
-    rgb = _colours(source, source.header.width, source.header.height)
+    rgb, _ = _colours(source, source.header.width, source.header.height)
     return np.rint(255 * rgb).astype(np.uint8)
 
 
-def _colours(source: Source, width: int, height: int) -> NDArray[np.float32]:
-    """(3, height, width) sRGB 0..1, transparency on white. Errors: PhotoError."""
+def _colours(source: Source, width: int, height: int) -> tuple[NDArray[np.float32], str]:
+    """(3, height, width) sRGB 0..1, transparency on white; and damage, as of `_read`. Errors: PhotoError."""
+    pixels, damage = _read(source, width, height, _on_white)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), damage  # (h, w, 3) -> (3, h, w)
+
+
+def _on_white(small: pyvips.Image) -> NDArray[np.float32]:
+    """(h, w, 3) sRGB 0..1 of a thumbnail."""
+    bands = source_bands(small)
+    color = standard_rgb(small.extract_band(0, n=bands))
+    rgb = color.bandjoin([color, color]) if color.bands == 1 else color
+    rgb = rgb / (65_535 if color.format == "ushort" else 255)
+    if small.bands > bands:
+        alpha = small.extract_band(bands) / 255  # a thumbnail has 8 bits
+        rgb = rgb * alpha + (1 - alpha)
+    pixels: NDArray[np.float32] = rgb.cast("float").numpy()
+    return pixels
+
+
+def _read(
+    source: Source, width: int, height: int, seen: Callable[[pyvips.Image], NDArray[np.float32]]
+) -> tuple[NDArray[np.float32], str]:
+    """What `seen` makes of the thumbnail; and what the decoder warned of, where a second reading got over that.
+
+    Only JPEG is read twice: a photo with a hole in its data goes on behind it, or ends in gray. Errors: PhotoError.
+    """
     try:
-        small = thumbnail(source, width, height)
-        bands = source_bands(small)
-        color = standard_rgb(small.extract_band(0, n=bands))
-        rgb = color.bandjoin([color, color]) if color.bands == 1 else color
-        rgb = rgb / (65_535 if color.format == "ushort" else 255)
-        if small.bands > bands:
-            alpha = small.extract_band(bands) / 255  # a thumbnail has 8 bits
-            rgb = rgb * alpha + (1 - alpha)
-        pixels: NDArray[np.float32] = rgb.cast("float").numpy()  # (h, w, 3)
+        try:
+            return seen(thumbnail(source, width, height, strict=True)), ""
+        except VIPS_ERRORS as error:
+            if source.data is None or source.color_bands == 4:  # CMYK is read by the image itself, which is read once
+                raise
+            damage = warning_of(error, source.path, source.format)
+        return seen(thumbnail(source, width, height)), damage
     except VIPS_ERRORS as error:
-        raise PhotoError(plain_reason(error, source.path)) from error
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        raise PhotoError(plain_reason(error, source.path, format=source.format)) from error
 
 
-def thumbnail(source: Source, width: int, height: int) -> pyvips.Image:
+def thumbnail(source: Source, width: int, height: int, *, strict: bool = False) -> pyvips.Image:
     """The photo stretched to width x height, upright, without decoding all of it where its format allows.
 
-    CMYK comes back as sRGB; other colour stays in the photo's own profile. 8 bits. Errors: pyvips.Error.
+    strict: a decoder's warning is an error, for files that are held. CMYK comes back as sRGB; other colour stays in the
+    photo's own profile. 8 bits. Errors: pyvips.Error.
     """
     if source.color_bands == 4:
         return _cmyk_thumbnail(source, width, height)
+    if source.data is not None:  # fail_on of this one is not heard (libvips 8.18)
+        options = f"[fail_on={'warning' if strict else source.fail_on}]"
+        return pyvips.Image.thumbnail_buffer(source.data, width, height=height, size="force", option_string=options)
     name = os.fsencode(source.path)
-    if source.native and source.as_stored and _is_utf8(name):
-        return pyvips.Image.thumbnail(name, width, height=height, size="force", fail_on="truncated")
+    if source.format and source.as_stored and _is_utf8(name):
+        return pyvips.Image.thumbnail(name, width, height=height, size="force", fail_on=source.fail_on)
     return source.image.thumbnail_image(width, height=height, size="force")
 
 

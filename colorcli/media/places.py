@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from colorcli.media.originals import open_regular
+
 LEDGER = Path(".colorize", "ledger.sqlite3")  # below an output folder, which is known by it
 BESIDE_LEDGER = LEDGER.with_name("beside.sqlite3")  # below a folder that holds results beside their photos
 FILMS = "films"  # the folder beside a ledger that holds the finished shots of unfinished films
@@ -23,8 +25,8 @@ _LONGEST_NAME = 255  # bytes; what file systems take
 
 
 def sha256_of(path: Path) -> str:
-    """The file's sha256, hexadecimal. Errors: OSError."""
-    with path.open("rb") as stream:
+    """The file's sha256, hexadecimal. Errors: OSError, also for what is no regular file."""
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -94,6 +96,8 @@ def whole_files(
     removed. Errors: OSError where a part cannot be flushed or renamed.
     """
     parts = tuple(part_path(target) for target in targets)
+    for part in parts:
+        part.unlink(missing_ok=True)  # a link there would lead the writing elsewhere
     try:
         yield parts
         for part in parts:

@@ -13,7 +13,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from colorcli.errors import PhotoError
-from colorcli.items import Job, PhotoHeader
+from colorcli.items import Job, PhotoHeader, Stamp
 from colorcli.media.comparison import write_comparison
 from colorcli.media.formats import Format, format_of
 from colorcli.media.in_place import other_names, take_over
@@ -22,6 +22,7 @@ from colorcli.media.metadata.describe import Provenance, describe_result, has_re
 from colorcli.media.metadata.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
 from colorcli.media.metadata.photoshop import keep_resources
 from colorcli.media.metadata.tiff_tags import add_exif, described, exif_of_tiff
+from colorcli.media.originals import refuse_changed
 from colorcli.media.other_formats import write_other
 from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
 from colorcli.media.recombination import recombine, restyle
@@ -61,15 +62,34 @@ def write_result(
     gamut: NDArray[np.float32],
     options: ResultOptions,
     ready: Ready = lambda _: None,
+    stamp: Stamp | None = None,
 ) -> tuple[str, ...]:
     """Colour job.source and write job.target, whose folder is made if need be.
 
     slope, offset: (h, w, 2), chroma = slope * L + offset, spread over the photo; (h, w, 3): that is added to its own
     Lab, see `restyle`. gamut: as `gamut_by_taxicab` takes.
     ready: as of `whole_files`. Nothing is left behind on failure.
+    stamp: of the file when the maps were made; one that was changed since gets no result. None: nobody looked.
     Returns notes for a person: what the target's format could not hold; it is a PhotoError where the result would take
     the photo's own place. Errors: PhotoError; ColorizeError where no result can be written any more, as on a full disk.
     """
+    refuse_changed(job.source, stamp)
+    try:
+        return _written(job, slope, offset, gamut, options, ready, stamp)
+    except PhotoError:
+        refuse_changed(job.source, stamp)  # what looks like damage
+        raise
+
+
+def _written(
+    job: Job,
+    slope: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    gamut: NDArray[np.float32],
+    options: ResultOptions,
+    ready: Ready,
+    stamp: Stamp | None,
+) -> tuple[str, ...]:
     source = open_source(job.source, max_pixels=0)  # judged when it was read
     header, orientation, notes = source.header, source.orientation, list(source.notes)
     inscriptions = read_inscriptions(job.source)
@@ -103,6 +123,7 @@ def write_result(
                 notes += _keep_exif(exif, part, format)
             if comparison:
                 write_comparison(comparison[0], job.source, [part], header, options.provenance)
+            refuse_changed(job.source, stamp)
             if job.in_place:
                 _refuse_losses(notes)
                 notes += other_names(job.source)
@@ -213,7 +234,7 @@ def _saver_options(image: pyvips.Image, format: Format, options: ResultOptions) 
 
 def _exif_of(photo: Source) -> tuple[bytes | None, tuple[str, ...]]:
     """A photo's EXIF block, None where it has none, and the names of those of a TIFF's tags that cannot be read."""
-    if photo.native and photo.image.get("vips-loader") == "tiffload":
+    if photo.format == "TIFF":
         return exif_of_tiff(photo.path)
     return bytes(photo.image.get("exif-data")) if photo.image.get_typeof("exif-data") else None, ()
 

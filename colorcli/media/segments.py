@@ -145,7 +145,7 @@ def _strips(drawing: Source) -> Iterator[tuple[int, Labels]]:
         try:
             stored = region.fetch(0, top, image.width, count)
         except VIPS_ERRORS as error:
-            raise PhotoError(plain_reason(error, drawing.path)) from error
+            raise PhotoError(plain_reason(error, drawing.path, format=drawing.format)) from error
         pixels = np.frombuffer(stored, kind).astype(np.int64).reshape(count, image.width, image.bands)
         if image.bands > bands and bool((pixels[..., bands] < np.iinfo(kind).max).any()):
             raise PhotoError("it is transparent in places; expected a colour for every pixel, save it without alpha")

@@ -15,7 +15,9 @@ from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media import other_formats
 from colorcli.media.formats import MAX_PIXELS
+from colorcli.media.lengths import TIFF_LAYOUT, refuse_short, said_whole
 from colorcli.media.metadata.tiff_tags import first_numbers
+from colorcli.media.originals import open_regular
 
 # libvips keeps its last operations by file name: a file replaced during a run would be read stale.
 pyvips.cache_set_max(0)
@@ -31,17 +33,31 @@ _LOADERS = {  # libvips GType -> name; others (SVG, CSV, raw) draw rather than d
     "VipsForeignLoadHeifFile": "AVIF",
     "VipsForeignLoadNsgifFile": "GIF",
 }
+# libvips maps these into memory, and a file that shrinks, or a bad sector, then kills the process (SIGBUS): they are
+# read instead, and each reading is of one moment.
+_HELD = frozenset({"JPEG", "Ultra HDR JPEG", "WebP"})
+_LONGEST_HELD = 2**29  # bytes; no photo of 500 megapixels is longer, and what is may not fit into memory
+# How the lines of a message begin that a format's decoder wrote; and pyvips' own, which tell no reason.
+_SPEAKERS = {
+    "JPEG": ("VipsJpeg:", "jpegload"),
+    "Ultra HDR JPEG": ("uhdr",),
+    "PNG": ("vipspng:", "pngload"),
+    "TIFF": ("tiff2vips:", "tiffload"),
+    "WebP": ("webp:", "webpload"),
+    "AVIF": ("heif:", "heifload"),
+    "GIF": ("gifload",),
+}
+_SAYS_NOTHING = ("unable to call", "unable to write to memory", "unable to load from source")
+_FAIL_ON = {"TIFF": "error"}  # libtiff fills a strip that it cannot decode with black, which is none of "truncated"
 _COLOR_BANDS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
-# ImageWidth, ImageLength, BitsPerSample, Compression, PhotometricInterpretation, StripOffsets, SamplesPerPixel,
-# TileOffsets: TIFF 6.0
-_TIFF_LAYOUT = frozenset({256, 257, 258, 259, 262, 273, 277, 324})
 # Compression, PhotometricInterpretation, ExtraSamples, YCbCrSubSampling: TIFF 6.0
 _TIFF_COLORS = frozenset({259, 262, 338, 530})
 _YCBCR, _JPEG = (6,), ((6,), (7,))  # a photometric interpretation; compressions, old and new
 _DAMAGE = (
     *("premature", "truncated", "unexpected", "end of", "eof", "corrupt", "read error", "read gave", "short"),
     *("unable to parse image", "load error"),  # WebP, cut short or altered
+    *("not yet in table", "decoding error", "not enough data", "inconsistent progression"),  # TIFF, JPEG, in the midst
     *("broken data stream", "not enough image data"),  # Pillow: JPEG 2000, PNM
 )
 
@@ -55,8 +71,10 @@ class Source:
     image: pyvips.Image
     orientation: int  # EXIF, 1..8
     color_bands: int  # 1 gray, 3 RGB, 4 CMYK; a further band is alpha
-    native: bool  # read by libvips; otherwise by imageio, whole
+    format: str  # its name where libvips reads it; "": read by imageio, whole
     as_stored: bool  # `image` has all bands that libvips reads from the file
+    data: bytes | None  # the file's content, where it is held in memory
+    fail_on: str  # what ends its decoding, as libvips calls it
     notes: tuple[str, ...] = ()
 
 
@@ -66,22 +84,24 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     max_pixels: width x height that is still opened; 0 is no limit.
     Errors: PhotoError for what is empty, unknown, too large, animated, of several pages, or of an unusual pixel type.
     """
-    name, stored, native, notes = _load(path, max_pixels)
+    name, stored, data, notes = _load(path, max_pixels)
     tags = _tiff_tags(path) if name == "TIFF" else {}
-    _refuse_short_tiff(path, tags)
     _refuse_large(max_pixels, stored.width, stored.height)
+    if name:
+        refuse_short(path, name, stored.width, stored.height, tags)
     notes += _judge_pages(path, name, stored)
     image, left_out = _without_foreign_bands(stored, tags)
     notes += left_out
     color_bands = _judge_bands(image)
     orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
+    orientation = orientation if 1 <= orientation <= 8 else 1
     upright = (image.height, image.width) if orientation >= 5 else (image.width, image.height)
     bits = 16 if image.format == "ushort" else 8
     alpha = image.bands == color_bands + 1
     kind = f"{_MODES[color_bands]}{'A' if alpha else ''} {bits}-bit"
     header = PhotoHeader(upright[0], upright[1], kind, bits, alpha)
-    orientation = orientation if 1 <= orientation <= 8 else 1
-    return Source(path, header, image, orientation, color_bands, native, image.bands == stored.bands, notes)
+    as_stored = image.bands == stored.bands
+    return Source(path, header, image, orientation, color_bands, name, as_stored, data, _fail_on(name), notes)
 
 
 def without_paths(error: Exception, *paths: Path) -> str:
@@ -95,12 +115,16 @@ def without_paths(error: Exception, *paths: Path) -> str:
     return message
 
 
-def plain_reason(error: Exception, *paths: Path) -> str:
-    """What a decoder's or encoder's message means to the person whose file it is; `paths`: those it may name."""
-    text = without_paths(error, *paths)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+def plain_reason(error: Exception, *paths: Path, format: str = "") -> str:
+    """What a decoder's or encoder's message means to the person whose file it is.
+
+    paths: those it may name. format: that of the file that was being read, if libvips read it.
+    """
+    lines = _own_lines(error, paths, format)
+    if not lines and format:
+        return "the file is damaged or cut short; copy or scan it again"
     detail = lines[-1] if lines else type(error).__name__
-    message = text.lower()
+    message = "\n".join(lines).lower()
     damage = [line for line in lines if any(word in line.lower() for word in _DAMAGE)]
     if damage:
         return f"the file is damaged or cut short ({damage[0]}); copy or scan it again"
@@ -109,75 +133,71 @@ def plain_reason(error: Exception, *paths: Path) -> str:
     return f"it cannot be processed ({detail}); expected an intact photo, try saving it again as PNG or TIFF"
 
 
-def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bool, tuple[str, ...]]:
-    """The format's name where libvips reads it, the image, whether libvips reads it, and notes."""
+def _own_lines(error: Exception, paths: Collection[Path], format: str) -> list[str]:
+    """The lines of a message, where the format is known those about a file of that format alone.
+
+    libvips keeps one message for all threads: what another file's decoder said may be in it, and this one's not.
+    """
+    lines = [line.strip() for line in without_paths(error, *paths).splitlines() if line.strip()]
+    if not format:
+        return lines
+    foreign = tuple(word for other, words in _SPEAKERS.items() if other != format for word in words)
+    return [line for line in lines if not line.startswith((*foreign, *_SAYS_NOTHING))]
+
+
+def warning_of(error: Exception, path: Path, format: str) -> str:
+    """What a decoder warned of, for a person; "" for bytes too many, which many cameras write."""
+    lines = _own_lines(error, [path], format)
+    if not lines:
+        return "its decoder warned"
+    return "" if "extraneous bytes" in lines[-1] else lines[-1].partition(": ")[2]
+
+
+def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bytes | None, tuple[str, ...]]:
+    """The format's name ("": read by imageio), the image, the file's content where it is held, and notes."""
     try:
-        if path.stat().st_size == 0:
-            raise PhotoError("the file is empty; expected a photo, copy or scan it again")
-        with path.open("rb"):  # unreadable files fail here, with the system's own words
-            pass
+        with open_regular(path) as file:  # unreadable files fail here, with the system's own words
+            length = os.fstat(file.fileno()).st_size
+            if length == 0:
+                raise PhotoError("the file is empty; expected a photo, copy or scan it again")
+            # Bytes, not str: names in old encodings are no UTF-8. By GType: new_from_file takes "[...]" for options.
+            loader = pyvips.vips_lib.vips_foreign_find_load(os.fsencode(path))
+            kind = "" if loader == pyvips.ffi.NULL else pyvips.ffi.string(loader).decode()
+            name = _LOADERS.get(kind, "")
+            data = file.read() if name in _HELD and length <= _LONGEST_HELD else None
     except OSError as error:
         raise PhotoError(
             f"the file cannot be opened ({error.strerror}); check that it exists and may be read"
         ) from error
-    # Bytes, not str: names in old encodings are no UTF-8. By GType, because new_from_file takes "[...]" for options.
-    loader = pyvips.vips_lib.vips_foreign_find_load(os.fsencode(path))
-    if loader == pyvips.ffi.NULL:
+    if not kind:
         try:
             image, notes = other_formats.read_other(path, partial(_refuse_large, max_pixels))
         except PhotoError:
             raise
         except Exception as error:
             raise PhotoError(plain_reason(error, path)) from error
-        return "", image, False, notes
-    name = _LOADERS.get(pyvips.ffi.string(loader).decode())
-    if name is None:
+        return "", image, None, notes
+    if not name:
         raise PhotoError("its content is no photo; expected JPEG, PNG, TIFF, WebP, AVIF, GIF or BMP, convert it first")
+    how = {"access": "sequential", "fail_on": _fail_on(name)}
     try:
-        image = pyvips.Operation.call(
-            pyvips.ffi.string(loader).decode(), os.fsencode(path), access="sequential", fail_on="truncated"
-        )
+        if data is not None:
+            return name, pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", **how), data, ()
+        return name, pyvips.Operation.call(kind, os.fsencode(path), **how), None, ()
     except VIPS_ERRORS as error:
-        raise PhotoError(plain_reason(error, path)) from error
-    return name, image, True, ()
+        raise PhotoError(plain_reason(error, path, format=name)) from error
+
+
+def _fail_on(name: str) -> str:
+    return _FAIL_ON.get(name, "truncated")
 
 
 def _tiff_tags(path: Path) -> dict[int, tuple[int, ...]]:
     """What the first directory of a TIFF says of its layout and its colours, as `first_numbers` gives it."""
     try:
-        return first_numbers(path, _TIFF_LAYOUT | _TIFF_COLORS)
+        return first_numbers(path, TIFF_LAYOUT | _TIFF_COLORS)
     except (OSError, ValueError):
         return {}  # libtiff knows more kinds of TIFF
-
-
-def _said_whole(tags: Mapping[int, tuple[int, ...]], wanted: Collection[int]) -> bool:
-    """Whether all of these tags that are there could be read."""
-    return all(tags.get(tag) != () for tag in wanted)
-
-
-def _refuse_short_tiff(path: Path, tags: Mapping[int, tuple[int, ...]]) -> None:
-    """libtiff fills what an uncompressed file lacks with black; so the file's length is held against its header.
-
-    tags: of the file's first directory; none for what is no TIFF.
-    """
-    if not _said_whole(tags, _TIFF_LAYOUT):
-        return
-    try:
-        offsets = tags.get(273) or tags.get(324) or (0,)
-        # Pixels of YCbCr may share their chroma; offset 0 means that the strip or tile is not stored (GDAL's way).
-        if tags.get(259, (1,)) != (1,) or tags.get(262) == (6,) or 0 in offsets:
-            return
-        depths = tags.get(258, (1,))
-        bits = sum(depths) if len(depths) > 1 else depths[0] * tags.get(277, (1,))[0]
-        needed = -(-tags[256][0] * bits // 8) * tags[257][0]
-        length = path.stat().st_size
-    except (OSError, LookupError):
-        return  # it is gone, or libtiff knows more kinds of TIFF
-    if min(offsets) + needed > length:
-        raise PhotoError(
-            f"the file is damaged or cut short ({length:,} bytes; its header announces more than {needed:,}); copy or "
-            "scan it again"
-        )
 
 
 def _without_foreign_bands(
@@ -185,9 +205,9 @@ def _without_foreign_bands(
 ) -> tuple[pyvips.Image, tuple[str, ...]]:
     """A TIFF's image without bands that are neither colour nor transparency, and a note where the file has such.
 
-    tags: as of `_refuse_short_tiff`. Errors: PhotoError for YCbCr that libtiff hands out as it is stored.
+    tags: of its first directory. Errors: PhotoError for YCbCr that libtiff hands out as it is stored.
     """
-    if not _said_whole(tags, _TIFF_COLORS):
+    if not said_whole(tags, _TIFF_COLORS):
         return image, ()
     if tags.get(262) == _YCBCR and tags.get(259) not in _JPEG:
         if tags.get(530, (2, 2)) == (1, 1) or image.bands != 4:

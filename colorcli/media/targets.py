@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 
@@ -103,6 +104,7 @@ def make_jobs(
     meetings = Counter(map(key, short))
     longer_named = {found for (found, _), target in zip(wanted, short, strict=True) if meetings[key(target)] > 1}
     files = {identity(Path(path)) for path in sources}
+    outside = _outside(out)
     jobs: list[Job] = []
     owners: dict[str, Path] = {}
     sheets: dict[str, Found] = {}  # shared comparisons that are claimed
@@ -118,6 +120,9 @@ def make_jobs(
             owner = owners[key(taken)]
             reason = f"its {what} would be {taken}, as {owner}'s result or comparison is; colour them apart"
             failures.append(Failure(str(found.source), STAGE, reason, version.reference))
+        elif out is not None and (elsewhere := outside(claims[0].parent)) is not None:
+            reason = f"its result would lie outside the output folder, in {elsewhere} ({claims[0].parent} links there)"
+            failures.append(Failure(str(found.relative), STAGE, f"{reason}; remove the link", version.reference))
         elif replaced is not None:
             what = "result" if replaced == claims[0] else "comparison"
             reason = f"its {what} would replace the photo {replaced}; choose another output folder"
@@ -129,6 +134,18 @@ def make_jobs(
             job = Job(found.source, claims[0], str(found.relative), sidecars.of(found.source), together=sheet)
             jobs.append(replace(job, reference=version.reference, sample=version.sample))
     return jobs, failures
+
+
+def _outside(out: Path | None) -> Callable[[Path], str | None]:
+    """Where a folder that should be in `out` lies really, if that is elsewhere. Each is looked at once."""
+    root = "" if out is None else os.path.realpath(out)
+
+    @cache
+    def really(folder: Path) -> str | None:
+        place = os.path.realpath(folder)
+        return None if Path(place).is_relative_to(root) else place
+
+    return really
 
 
 def identity(path: Path) -> tuple[int, int] | str:

@@ -10,7 +10,9 @@ from colorcli.items import FilmOptions
 from colorcli.run.request import Request
 
 _TOLD_ELSEWHERE = {"method", "weights", "device", "precision", "size", "films", "choices", "stylizes"}
-_DECIDE_NOTHING = {"batch", "workers", "verbosity", "overwrite", "max_pixels", "in_place"}  # of the results
+_DECIDE_NOTHING = frozenset(  # of the results
+    {"batch", "workers", "verbosity", "overwrite", "max_pixels", "in_place", "engine", "address", "remote"}
+)
 
 
 def settings_of(request: Request) -> dict[str, str]:

@@ -9,4 +9,7 @@ for a job; `leftovers` are what a killed process left. `preview` foretells a run
 
 On a cluster a `worker` is a LocalRun without a ledger, `cluster` has Ray's actors of them, `spread` is the run that
 keeps the ledger and hands them `errand`s, `cluster_session` opens it.
+
+Of folders that lie elsewhere `far_discovery` makes jobs and `far_session` a run: `spread` with `porters` for workers,
+who have a `ferry` to the store; its `far_ledger` asks stores, `ledger_copy` keeps it there, too.
 """

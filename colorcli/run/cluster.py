@@ -32,7 +32,7 @@ except ImportError as error:
     ) from error
 
 _STORE = 80 * 2**20  # bytes, Ray's least: what goes between processes here are names, not pixels
-_SIDE_BY_SIDE = 3  # errands that a GPU's worker does at once: one is read, one is coloured, one is written
+_SIDE_BY_SIDE = 3  # errands at once of a worker with a GPU or remote folders: one is read, one coloured, one written
 _PATIENCE = 30.0  # s without any worker until a person is told
 _REACHED = 5.0  # s that a cluster has to accept a connection; Ray itself would try for ten minutes
 _DEATHS = 3  # of workers before they were ready, one after the other, that end the run
@@ -88,6 +88,7 @@ class Plan:
     processor: Processor  # each worker's
     workers: int
     cores: int  # of each worker
+    waits: bool = False  # a worker waits for remote folders much of its time
 
     @staticmethod
     def of(device: str, precision: str, half: bool, *, most: int) -> Plan:
@@ -136,7 +137,7 @@ class Crew:
     def __init__(self, order: Order, plan: Plan, say: Say, verbosity: int) -> None:
         self._order, self._plan, self._say, self._verbosity = order, plan, say, verbosity
         on_gpu = plan.processor.device.type == "cuda"
-        self._at_once = _SIDE_BY_SIDE if on_gpu else 1
+        self._at_once = _SIDE_BY_SIDE if on_gpu or plan.waits else 1
         self._hands: list[_Hand] = []
         self._starting: dict[Any, _Hand] = {}
         self._flying: dict[Any, tuple[_Hand, int]] = {}
@@ -182,6 +183,9 @@ class Crew:
             elif promise in self._flying:
                 answers += self._answered(promise)
         return answers
+
+    def stop(self) -> None:
+        """Nothing: each worker has little in hand."""
 
     def close(self) -> None:
         """Let all workers go."""

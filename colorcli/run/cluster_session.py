@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from colorcli.media.places import LEDGER
 from colorcli.run.cluster import Crew, Plan, connected
 from colorcli.run.engine import Engine
 from colorcli.run.errand import Order, absolute_request, absolute_segments
+from colorcli.run.ledger import Ledgers
 from colorcli.run.local import Say
 from colorcli.run.prepared import Making, prepare
 from colorcli.run.request import Request, asked_for
@@ -31,7 +32,7 @@ def open_spread(
         plan = _plan(jobs, request)
         prepared = prepare(request, say, plan.processor)
         made_with(prepared.making)
-        with held_ledgers(jobs, out, prepared.settings, request.compare, say) as ledgers:
+        with _ledgers(jobs, out, request, prepared.settings, say) as ledgers:
             order = _order(jobs, out, request, prepared.settings, plan)
             run = SpreadRun(
                 jobs,
@@ -47,6 +48,16 @@ def open_spread(
                 yield run
 
 
+def _ledgers(
+    jobs: Sequence[Job], out: Path | None, request: Request, settings: str, say: Say
+) -> AbstractContextManager[Ledgers]:
+    if request.remote is None or out is None:
+        return held_ledgers(jobs, out, settings, request.compare, say)
+    from colorcli.run.far_session import far_ledger
+
+    return far_ledger(request.remote, out, settings, request, say)
+
+
 def foreseen_processor(jobs: Sequence[Job], request: Request) -> Processor:
     """What a run of these jobs would have. Errors: UsageError where there is no cluster."""
     with connected(request.address):
@@ -54,9 +65,9 @@ def foreseen_processor(jobs: Sequence[Job], request: Request) -> Processor:
 
 
 def _plan(jobs: Sequence[Job], request: Request) -> Plan:
-    return Plan.of(
-        request.device, request.precision, request.spec.half, most=min(request.workers or len(jobs), len(jobs))
-    )
+    most = min(request.workers or len(jobs), len(jobs))
+    plan = Plan.of(request.device, request.precision, request.spec.half, most=most)
+    return replace(plan, waits=request.remote is not None)
 
 
 def _order(jobs: Sequence[Job], out: Path | None, request: Request, settings: str, plan: Plan) -> Order:
@@ -64,6 +75,13 @@ def _order(jobs: Sequence[Job], out: Path | None, request: Request, settings: st
     named = replace(
         absolute_request(request), engine="local", device=processor.device.type, precision=processor.precision
     )
-    seen = [jobs[0].source.parent, *request.weights, *([] if out is None else [out / LEDGER])]
+    remote = request.remote
+    if remote is not None:
+        named = replace(named, remote=replace(remote, facts={}))  # a driver's affair, and not small
+    seen = [*request.weights]
+    if remote is None or remote.source is None:
+        seen.append(jobs[0].source.parent)
+    if out is not None and (remote is None or remote.out is None):
+        seen.append(out / LEDGER)
     visible = tuple(Path(os.path.abspath(path)) for path in seen if os.path.lexists(path))  # noqa: PTH100 - links stay
     return Order(named, settings, visible, absolute_segments(segments_of(jobs)), plan.cores)

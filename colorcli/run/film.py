@@ -22,6 +22,7 @@ from colorcli.media.films.reading import frames_of, header_of
 from colorcli.media.films.scan import Scan, Shot, scan, scan_from
 from colorcli.media.films.segments import SegmentWriter
 from colorcli.media.films.sheet import write_sheet
+from colorcli.media.originals import CHANGED
 from colorcli.media.places import comparison_path, whole_files
 from colorcli.media.results import ResultOptions
 from colorcli.media.unwritable import unwritable
@@ -264,6 +265,7 @@ class FilmRun:
     def _finish(self, files: Sequence[Path]) -> Path | None:
         """Put all together. Returns the place of the sheet of shots, if there is one."""
         job, options = self.job, self.means.options
+        self._refuse_changed()
         provenance = None if options.provenance is None else options.provenance.after(job.reference)
         told = None if provenance is None else provenance.sentence
         sheet = comparison_path(job.target) if options.compare and job.together is None else None
@@ -282,3 +284,12 @@ class FilmRun:
         self.ledger.finish(job)
         self.ledger.drop_stages(job)
         return sheet
+
+    def _refuse_changed(self) -> None:
+        """PhotoError where the film is not what it was when it was begun: its shots may be of both."""
+        try:
+            facts = self.job.source.stat()
+        except OSError as error:
+            raise PhotoError(f"the film cannot be opened ({error.strerror}); run again when it is there") from error
+        if (facts.st_size, facts.st_ctime_ns) != (self.mark.size, self.mark.time):
+            raise PhotoError(CHANGED)

@@ -62,7 +62,7 @@ class Ledger:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._held = FileLock(file.with_name("lock"), thread_local=False)  # the last user may be any thread
-            _hold(self._held, out, say)
+            hold(self._held, str(out), say)
         except OSError as error:
             raise ColorizeError(f"cannot write into the output folder {out}: {error.strerror}") from error
         try:
@@ -152,18 +152,15 @@ class Ledger:
 
     def _standing(self, path: Path, mark: Mark) -> Standing:
         row = self._rows.get(self._name(path))
-        try:
-            result = path.stat()
-        except (FileNotFoundError, NotADirectoryError):  # the second is told when the result cannot be written
+        seen = self._seen(path)
+        if seen is None:
             return Standing.NEW
-        except OSError as error:
-            raise unwritable("the result", path, error.strerror or str(error)) from error
         if row is None:
             return Standing.FOREIGN
         if row.state == "begun":  # killed while writing
-            if (row.size, row.time) == (result.st_size, result.st_mtime_ns):
+            if (row.size, row.time) == seen:
                 return Standing.FOREIGN  # before it took its place: there still lies what was not ours
-        elif row.size != result.st_size or not (row.time == result.st_mtime_ns or self._is_copy(path, row, result)):
+        elif row.size != seen[0] or not (row.time == seen[1] or self._is_copy(path, row, seen[1])):
             return Standing.FOREIGN
         if row.content == mark.content:
             same = row.state == "done" and row.settings == mark.settings
@@ -171,14 +168,28 @@ class Ledger:
         # Other content: the photo was changed in its place, or another photo would replace this one's result.
         return Standing.STALE if row.source == mark.source else Standing.FOREIGN
 
-    def _is_copy(self, path: Path, row: Row, result: os.stat_result) -> bool:
+    def _seen(self, path: Path) -> tuple[int, int] | None:
+        """Size and time of what lies in a result's place, as in `Written`; None for nothing. Errors: PhotoError."""
+        try:
+            facts = path.stat()
+        except (FileNotFoundError, NotADirectoryError):  # the second is told when the result cannot be written
+            return None
+        except OSError as error:
+            raise unwritable("the result", path, error.strerror or str(error)) from error
+        return facts.st_size, facts.st_mtime_ns
+
+    def _digest(self, path: Path) -> str:
+        """The sha256 of a result. Errors: OSError."""
+        return sha256_of(path)
+
+    def _is_copy(self, path: Path, row: Row, time: int) -> bool:
         """Whether a result of another time is ours by its content, as in a folder that was copied or restored."""
         try:
-            if row.digest is None or sha256_of(path) != row.digest:
+            if row.digest is None or self._digest(path) != row.digest:
                 return False
         except OSError:  # it cannot be read: nobody knows whose it is
             return False
-        self._rows.put({self._name(path): row._replace(time=result.st_mtime_ns)})  # so that it is read once
+        self._rows.put({self._name(path): row._replace(time=time)})  # so that it is read once
         return True
 
     def begin(self, job: Job, mark: Mark) -> dict[str, Row | None]:
@@ -193,9 +204,9 @@ class Ledger:
         changes: dict[str, Row | None] = {}
         for path, name in names.items():
             changes[name] = begun
-            if self._standing_of(job, path, mark) in (Standing.FOREIGN, Standing.KEPT):
-                facts = path.stat()
-                changes[name] = begun._replace(size=facts.st_size, time=facts.st_mtime_ns)
+            foreign = self._standing_of(job, path, mark) in (Standing.FOREIGN, Standing.KEPT)
+            if foreign and (seen := self._seen(path)) is not None:
+                changes[name] = begun._replace(size=seen[0], time=seen[1])
         self._rows.put(changes)
         return before
 
@@ -261,8 +272,8 @@ class Ledger:
         return [Path(os.path.normpath(self._out / as_path(name))) for name in self._rows.begun()]
 
 
-def _hold(lock: FileLock, out: Path, say: Callable[[str], None] | None) -> None:
-    """As of `Ledger`. Errors: ColorizeError, OSError."""
+def hold(lock: FileLock, out: str, say: Callable[[str], None] | None) -> None:
+    """Take the lock of `out`. say: as of `Ledger`. Errors: ColorizeError where another run has it; OSError."""
     try:
         lock.acquire(timeout=0)
     except Timeout:

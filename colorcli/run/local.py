@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pyvips
 import torch
@@ -15,6 +15,7 @@ from colorcli.devices import use_threads
 from colorcli.errors import ColorizeError, PhotoError, Stopped
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
+from colorcli.media.originals import CHANGED
 from colorcli.media.results import ResultOptions
 from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
@@ -37,12 +38,20 @@ Say = Callable[[str], None]
 Outcome = Finished | Failure | Unchanged
 
 
+class Jobs(Protocol):
+    """The jobs of a run: they may come one by one, but it is known about how many they are."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Job]: ...
+
+
 class LocalRun:
     """One run over many photos. Iterate it for the outcomes, in the order in which they come."""
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Jobs,
         method: LoadedMethod,
         exact: Callable[[], LoadedMethod],
         ledgers: Ledgers | None,
@@ -190,6 +199,9 @@ class LocalRun:
         if self._references is not None and isinstance(decoded, Photo):
             decoded = self._references.refer(decoded)
         if isinstance(decoded, Photo) and judged is not None:
+            if decoded.stamp is not None and (decoded.stamp.size, decoded.stamp.time) != (judged.size, judged.time):
+                yield job.failed("decode", CHANGED)
+                return
             self._marks[decoded.job] = judged
         yield decoded
 

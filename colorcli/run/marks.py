@@ -40,7 +40,7 @@ class Look(NamedTuple):
 
     standing: Standing
     mark: Mark
-    path: Path  # the result, or the comparison or picture beside it where that is what is foreign
+    path: Path | str  # the result, or the comparison or picture beside it where that is what is foreign; or its URL
 
 
 class Written(NamedTuple):

@@ -13,6 +13,7 @@ from colorcli.media.sources import open_source
 from colorcli.run.judge import Unchanged, judge
 from colorcli.run.ledger import Ledgers
 from colorcli.run.marks import Mark
+from colorcli.run.unforeseen import unforeseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def preview(
         except ColorizeError:
             raise
         except Exception as error:  # that nobody foresaw: this photo's alone, as in a run
-            yield job.failed("decode", f"unexpected {type(error).__name__}: {error}")
+            yield job.failed("decode", unforeseen(error, 0, lambda _: None))
 
 
 def _foretold(job: Job, max_pixels: int) -> Planned | Failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorcli.devices import choose_processor
 from colorcli.errors import PhotoError, UsageError
@@ -17,6 +18,9 @@ from colorcli.methods.registry import METHODS, PARTS
 from colorcli.methods.spec import MethodSpec
 from colorcli.run.local import Say
 from colorcli.stages.refer import read_reference
+
+if TYPE_CHECKING:
+    from colorcli.media.remote.places import Remote
 
 _ENGINES = ("local", "ray")
 
@@ -54,6 +58,7 @@ class Request:
     films: FilmOptions = field(default_factory=FilmOptions)  # how films are made
     engine: str = "local"  # "local", "ray"
     address: str | None = None  # of a Ray cluster; None: the one of the environment, else one on this machine alone
+    remote: Remote | None = None  # which folders lie elsewhere; None: none does
 
     @property
     def spec(self) -> MethodSpec:

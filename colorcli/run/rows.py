@@ -104,6 +104,19 @@ class Rows:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def add(self, other: Path, *, prefer_other: bool) -> None:
+        """As of `join_rows`."""
+        how = "REPLACE" if prefer_other else "IGNORE"
+        columns = ", ".join(("target", *Row._fields))
+        with self._told():
+            self._connection.execute("ATTACH ? AS other", (str(other),))
+            try:
+                self._connection.execute(
+                    f"INSERT OR {how} INTO results ({columns}) SELECT {columns} FROM other.results"
+                )
+            finally:
+                self._connection.execute("DETACH other")
+
     def begun(self) -> list[str]:
         """The targets whose rows were begun and not done, in the order in which they were."""
         with self._told():
@@ -144,3 +157,16 @@ def copy_rows(file: Path, copy: Path) -> None:
         for connection in (source, target):
             if connection is not None:
                 connection.close()
+
+
+def join_rows(file: Path, other: Path, *, prefer_other: bool) -> None:
+    """Add the rows of another table to that in `file`, also while a run writes to it. Errors: ColorizeError.
+
+    prefer_other: of targets that both have, the other's rows count.
+    """
+    Rows(other).close()  # up to date
+    rows = Rows(file)
+    try:
+        rows.add(other, prefer_other=prefer_other)
+    finally:
+        rows.close()

@@ -76,6 +76,12 @@ def open_run(
         with open_spread(jobs, out, request, say, made_with) as spread:
             yield spread
         return
+    if request.remote is not None and out is not None:
+        from colorcli.run.far_session import open_far
+
+        with open_far(jobs, request.remote, out, request, say, made_with) as far:
+            yield far
+        return
     prepared = prepare(request, say)
     made_with(prepared.making)
     jobs = asked_for(jobs, out, request, say)
@@ -142,6 +148,11 @@ def rehearse(
 
         processor = foreseen_processor(jobs, request)
     prepared = prepare(request, say, processor)
+    if request.remote is not None and out is not None:
+        from colorcli.run.far_session import rehearse_far
+
+        yield from rehearse_far(jobs, request.remote, out, prepared.settings, request)
+        return
 
     def copied(folder: Path, file: Path | None, _: bool) -> AbstractContextManager[Ledger]:
         return copied_ledger(folder, prepared.settings, compare=request.compare, file=file)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from colorcli.errors import ColorizeError, PhotoError
 from colorcli.items import Failure, Finished, Job
+from colorcli.media.remote.store import GoneError
 from colorcli.media.results import ResultOptions
 from colorcli.run.errand import Answer, absolute_job
 from colorcli.run.judge import Unchanged, judge
@@ -42,8 +43,11 @@ class Workers(Protocol):
     def answers(self) -> list[tuple[int, Answer | None]]:
         """Wait for something to happen; the errands that are done, None for one that is lost. Errors: ColorizeError."""
 
+    def stop(self) -> None:
+        """No further errand will come; jobs that are not begun may be answered without an outcome."""
+
     def close(self) -> None:
-        """No further errand will come, and no answer is wanted."""
+        """No answer is wanted any more."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,7 @@ class SpreadRun:
         self._stopped = True
         self._fresh.clear()
         self._lost.clear()
+        self._workers.stop()
 
     def close(self) -> None:
         """Wait for the photos that workers have in hand, and let the workers go. Safe to call twice."""
@@ -209,7 +214,8 @@ class SpreadRun:
                 name = made.name if isinstance(made, Failure) else made.job.name
                 yield from self._noted(tickets.pop(name), made, written)
             for ticket in tickets.values():
-                self._abandon(ticket)
+                if not isinstance(answer.fatal, GoneError):  # its last word may be what did not come back
+                    self._abandon(ticket)
             if answer.fatal is not None:
                 self._end(answer.fatal)
 

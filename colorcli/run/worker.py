@@ -6,15 +6,19 @@ import os
 import platform
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from colorcli.errors import ColorizeError, UsageError
 from colorcli.items import Failure, Finished, Job
 from colorcli.loader import LoadedMethod
+from colorcli.media.remote.places import state_home
+from colorcli.media.remote.store import GoneError
 from colorcli.run.engine import Engine
 from colorcli.run.errand import Answer, Order, Ready
+from colorcli.run.ferry import Ferry, worker_folder
 from colorcli.run.judge import Unchanged
 from colorcli.run.local import LocalRun
 from colorcli.run.marks import Written, files_of, written_at
@@ -48,6 +52,12 @@ class Worker:
                 )
         if self._prepared.settings != self._order.settings:
             raise UsageError("it has another version of colorize, or other weights; install the same on all nodes")
+        self._reach()
+
+    def _reach(self) -> None:
+        """Connect with remote folders. Errors: UsageError, also without a driver for them; GoneError."""
+        with self._lock:
+            _ = self._ferry
 
     @cached_property
     def _prepared(self) -> Prepared:
@@ -71,11 +81,47 @@ class Worker:
         with self._lock:
             return self._exact
 
+    @cached_property
+    def _ferry(self) -> Ferry | None:
+        """Of a run with remote folders: each node fetches and delivers for itself."""
+        request = self._order.request
+        if request.remote is None:
+            return None
+        here = request.remote.moved(worker_folder(state_home() / "workers"))
+        return Ferry(here, request.remote, request.compare)
+
     def colour(self, jobs: Sequence[Job]) -> Answer:
         """What becomes of these jobs. Safe to call from several threads, once `prepare` has returned."""
-        prepared, request = self._prepared, self._order.request
         with self._lock:
-            references = self._references
+            references, ferry = self._references, self._ferry
+        if ferry is None:
+            return self._coloured(jobs, references, lambda outcome: _seen(outcome, self._order.request.compare))
+        try:
+            answer = self._ferried(jobs, references, ferry)
+        except ColorizeError as error:
+            answer = Answer((), (), error)
+        finally:
+            for job in jobs:
+                ferry.drop(ferry.here(job))
+        if isinstance(answer.fatal, GoneError):
+            ferry.hurry()  # errands that wait need not try as long
+        return answer
+
+    def _ferried(self, jobs: Sequence[Job], references: References | None, ferry: Ferry) -> Answer:
+        """As of `colour`, of photos that are fetched and results that are delivered. Errors: ColorizeError."""
+        given = {job.name: job for job in jobs}
+        here, failures = ferry.fetched(jobs)
+        answer = self._coloured(here, references, lambda outcome: ferry.delivered(outcome, given[_name(outcome)]))
+        return replace(answer, outcomes=(*failures, *answer.outcomes))
+
+    def _coloured(
+        self,
+        jobs: Sequence[Job],
+        references: References | None,
+        told: Callable[[Finished | Failure], tuple[Finished | Failure, tuple[Written, ...]]],
+    ) -> Answer:
+        """told: what is answered of an outcome."""
+        prepared, request = self._prepared, self._order.request
         run = LocalRun(
             jobs,
             prepared.method,
@@ -95,7 +141,7 @@ class Worker:
         try:
             for outcome in run:
                 if not isinstance(outcome, Unchanged):  # without a ledger there are none
-                    outcomes.append(_seen(outcome, request.compare))
+                    outcomes.append(told(outcome))
         except ColorizeError as error:
             fatal = error
         said = tuple(self._said.popleft() for _ in range(len(self._said)))
@@ -107,6 +153,10 @@ class _Lasting(References):
 
     def stop(self) -> None:
         """Nothing: the next errand may need them."""
+
+
+def _name(outcome: Finished | Failure) -> str:
+    return outcome.name if isinstance(outcome, Failure) else outcome.job.name
 
 
 def _seen(outcome: Finished | Failure, compare: bool) -> tuple[Finished | Failure, tuple[Written, ...]]:

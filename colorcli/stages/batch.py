@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorcli.items import Batch, Photo
 
-_WAITING_BATCHES = 4  # photos of rare shapes wait until this many batches' worth is waiting
+WAITING_BATCHES = 4  # photos of rare shapes wait until this many batches' worth is waiting
 
 
 class Batcher:
@@ -30,7 +30,7 @@ class Batcher:
         group.append(photo)
         if len(group) >= self.size:
             yield make_batch(self._waiting.pop(shape))
-        elif sum(map(len, self._waiting.values())) >= _WAITING_BATCHES * self.size:
+        elif sum(map(len, self._waiting.values())) >= WAITING_BATCHES * self.size:
             _, oldest = self._waiting.popitem(last=False)
             yield make_batch(oldest)
 

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from colorcli.color.lab import rgb_to_lab
 from colorcli.errors import PhotoError
-from colorcli.items import Failure, Job, Photo, PhotoHeader
+from colorcli.items import Failure, Job, Photo, PhotoHeader, Stamp
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.hints import open_hints, read_drawing
+from colorcli.media.originals import stamp_of
 from colorcli.media.photos import read_photo, read_photo_in_colour
 from colorcli.media.segments import read_regions
 from colorcli.methods.hints import dotted, drawn
@@ -24,17 +25,34 @@ def decode(
     sees the photo's own colour, too.
     """
     try:
+        stamp = _stamp(job)
         if colors:
             header, rgb = read_photo_in_colour(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
             lab = rgb_to_lab(torch.from_numpy(rgb))  # (3, h, w)
             segments = _segments(job, rgb.shape[1], rgb.shape[2], max_pixels=max_pixels)
-            return Photo(job, header, lab[:1], chroma=lab[1:], segments=segments)
+            return Photo(job, header, lab[:1], notes=_told(header), chroma=lab[1:], segments=segments, stamp=stamp)
         header, lightness = read_photo(job.source, side=side, multiple=multiple, max_pixels=max_pixels)
         hints = _hints(job, header, *lightness.shape, max_pixels=max_pixels)
         segments = _segments(job, *lightness.shape, max_pixels=max_pixels)
     except PhotoError as error:
         return job.failed("decode", str(error))
-    return Photo(job, header, torch.from_numpy(lightness)[None], hints, segments=segments)  # (h, w) -> (1, h, w)
+    seen = torch.from_numpy(lightness)[None]  # (h, w) -> (1, h, w)
+    return Photo(job, header, seen, hints, notes=_told(header), segments=segments, stamp=stamp)
+
+
+def _stamp(job: Job) -> Stamp:
+    try:
+        return stamp_of(job.source)
+    except OSError as error:
+        raise PhotoError(
+            f"the file cannot be opened ({error.strerror}); check that it exists and may be read"
+        ) from error
+
+
+def _told(header: PhotoHeader) -> tuple[str, ...]:
+    if not header.damage:
+        return ()
+    return (f"the file is damaged ({header.damage}): what could be read is coloured, look at the result",)
 
 
 def _segments(job: Job, height: int, width: int, *, max_pixels: int) -> Tensor | None:

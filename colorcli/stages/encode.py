@@ -54,7 +54,7 @@ def encode(colored: Colored, options: ResultOptions, ready: Ready = lambda _: No
     try:
         told = _told(options, job.reference)
         with _pictures(colored, told):
-            notes = write_result(job, maps[0], maps[1], gamut(), told, ready)
+            notes = write_result(job, maps[0], maps[1], gamut(), told, ready, colored.photo.stamp)
     except PhotoError as error:
         return job.failed("encode", str(error))
     own = colored.photo.chroma

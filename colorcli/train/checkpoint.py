@@ -21,10 +21,12 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     Raises ColorizeError if it cannot be written (disk full); the file that was there stays.
     """
     try:
-        with whole_files(path) as (part,):
-            torch.save(dict(state), part)
+        with whole_files(path) as (part,), part.open("wb") as file:
+            torch.save(dict(state), file)
     except (OSError, RuntimeError) as error:
-        raise ColorizeError(f"cannot write the checkpoint {path}: {error}; the earlier one is intact") from error
+        why = error.__context__ if isinstance(error.__context__, OSError) else error  # torch hides what the file said
+        kept = "; the earlier one is intact" if path.exists() else ""
+        raise ColorizeError(f"cannot write the checkpoint {path}: {why}{kept}") from error
 
 
 def load_state(path: Path, identity: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:

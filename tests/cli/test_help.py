@@ -17,7 +17,20 @@ from colorcli import __version__
 from colorcli.cli import app, console
 from colorcli.errors import PhotoError
 
-_HEAVY = ("torch", "torchvision", "numpy", "pyvips", "skimage", "PIL", "imageio", "cv2", "ray")
+_HEAVY = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pyvips",
+    "skimage",
+    "PIL",
+    "imageio",
+    "cv2",
+    "ray",
+    "fsspec",
+    "paramiko",
+    "s3fs",
+)
 _ALLOWED = 0.3  # seconds over bare Python (issue 3)
 
 

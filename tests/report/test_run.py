@@ -286,7 +286,9 @@ def test_figures_where_the_original_is_known() -> None:
 def test_settings_are_told_without_paths() -> None:
     """Oracle: what was asked for that is no default; of a path its last name."""
     assert settings_of(_request()) == {}
-    told = settings_of(_request(saturation=0.8, compare=True, attention=Path("/home/anna/maps"), seed=7, strength=1.0))
+    told = settings_of(
+        _request(saturation=0.8, compare=True, attention=Path("/home/anna/maps"), seed=7, strength=1.0, engine="ray")
+    )
     assert told == {"saturation": "0.8", "compare": "yes", "attention": "maps", "seed": "7"}
 
 

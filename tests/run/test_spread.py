@@ -59,6 +59,9 @@ class _Pool:
         part_path(job.target).unlink()
         return Finished(job, ("a note",)), (written_at(job.target),)
 
+    def stop(self) -> None:
+        pass
+
     def close(self) -> None:
         self.closed += 1
 

@@ -31,15 +31,20 @@ def test_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["write", "flush", "rename"])
 def test_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """Oracle: the bytes before. The disk is full (ENOSPC) while torch writes, at the flush, or at the renaming."""
+    """Oracle: the bytes before. The disk is full (ENOSPC) while torch writes, which hides that, at the flush, or at the
+    renaming."""
     path = tmp_path / "state.pt"
     save_state(path, {"identity": IDENTITY, "step": 1})
     before = path.read_bytes()
 
     def full(*arguments: Any) -> None:
-        if where == "write":
-            arguments[1].write_bytes(b"half of it")
-        raise OSError(errno.ENOSPC, "No space left on device")
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            if where != "write":
+                raise
+            arguments[1].write(b"half of it")
+            raise RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 704 vs 598") from error
 
     target, name = {"write": (torch, "save"), "flush": (os, "fsync"), "rename": (Path, "replace")}[where]
     monkeypatch.setattr(target, name, full)
@@ -47,6 +52,9 @@ def test_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monkey
         save_state(path, {"identity": IDENTITY, "step": 2})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+    path.unlink()
+    with pytest.raises(ColorizeError, match=r"cannot write the checkpoint .*No space left on device$"):
+        save_state(path, {"identity": IDENTITY, "step": 2})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import typer
 
 from colorcli.cli import options
 from colorcli.cli.console import printable, reports_errors, say
-from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
     from colorcli.bench.film import FilmTable
@@ -30,22 +29,15 @@ def film(
 ) -> None:
     """Measure a film: CPU time of each stage, a whole run beside its ideal, memory; of one in colour its flicker."""
     del verbose  # read by reports_errors
+    from colorcli.bench.contestants import Asked, enter
     from colorcli.bench.film import measure_film
-    from colorcli.devices import choose_device, choose_precision
-    from colorcli.loader import load_method
-    from colorcli.methods.registry import METHODS
+    from colorcli.report.template import finite
 
-    spec = METHODS[method]
-    if size % spec.multiple or size < 0:
-        raise UsageError(f"--size must be a multiple of {spec.multiple}, not {size}")
-    processor = choose_device(device)
-    loaded = load_method(
-        method, weights=weights, device=processor, dtype=choose_precision(precision, processor, spec.half)
-    )
+    loaded = enter(Asked((method,), weights or (), device, precision, size)).loaded[method]
     table = measure_film(loaded, weights or [], file, device=device, precision=precision, size=size, say=say)
     if as_json:
         figures = asdict(table)
-        typer.echo(json.dumps({**figures.pop("setting"), **figures}))
+        typer.echo(json.dumps(finite({**figures.pop("setting"), **figures}), allow_nan=False))
         return
     _print(table)
 

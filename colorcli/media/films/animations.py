@@ -12,8 +12,9 @@ import pyvips
 from av.video.frame import VideoFrame
 
 from colorcli.errors import PhotoError
-from colorcli.media.films.header import FilmHeader
+from colorcli.media.films.header import LONGEST_SIDE, FilmHeader
 from colorcli.media.films.kinds import page_count
+from colorcli.media.sources import VIPS_ERRORS
 
 UNIT = Fraction(1, 1000)  # s; both formats tell the time in ms or 10 ms
 _SHORTEST = 100  # ms, of a page that says 0 or 10, as browsers show it
@@ -26,8 +27,10 @@ def animation_header(path: Path) -> FilmHeader:
         image = pyvips.Image.new_from_file(os.fsencode(path))
         count = page_count(path)
         times = _durations(image, count)
-    except pyvips.Error as error:
+    except VIPS_ERRORS as error:
         raise PhotoError("not an animation, or damaged; copy it again") from error
+    if max(image.width, image.height) > LONGEST_SIDE:
+        raise PhotoError(f"frames are {image.width}x{image.height}; expected at most {LONGEST_SIDE} a side")
     return FilmHeader(
         path=path,
         width=image.width,
@@ -62,7 +65,7 @@ def read_pages(path: Path) -> Iterator[tuple[VideoFrame, int, int]]:
             alpha = pixels.shape[2] == 4
             yield VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgba" if alpha else "rgb24"), time, duration
             time += duration
-    except pyvips.Error as error:
+    except VIPS_ERRORS as error:
         raise PhotoError("the animation is damaged or cut short; copy it again") from error
 
 

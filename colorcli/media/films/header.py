@@ -24,7 +24,7 @@ _UNSPECIFIED = 2  # libav's number for a colour space, transfer or primaries tha
 _BT709, _SMPTE170M = 1, 6  # libav's numbers of colour spaces
 _HIGH_DEFINITION = 720  # pixels of height from which players take untold colour for BT.709
 _DEFAULT_RATE = Fraction(25)
-_LONGEST_SIDE = 16_384  # pixels; what H.264 and HEVC decoders take
+LONGEST_SIDE = 16_384  # pixels; what H.264 and HEVC decoders take
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = streams[0]
         if stream.codec_context is None:
             raise PhotoError("its video codec is not known to this libav; convert the film first")
-        if max(stream.width, stream.height) > _LONGEST_SIDE:
-            raise PhotoError(f"frames are {stream.width}x{stream.height}; expected at most {_LONGEST_SIDE} a side")
+        if max(stream.width, stream.height) > LONGEST_SIDE:
+            raise PhotoError(f"frames are {stream.width}x{stream.height}; expected at most {LONGEST_SIDE} a side")
         yield container, stream
 
 

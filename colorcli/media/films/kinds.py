@@ -12,6 +12,7 @@ import pyvips
 from colorcli.errors import PhotoError
 from colorcli.items import FilmOptions
 from colorcli.media.formats import FILM_EXTENSIONS
+from colorcli.media.sources import VIPS_ERRORS
 
 _ANIMATED = frozenset({".gif", ".webp"})
 
@@ -28,7 +29,7 @@ def is_animation(path: Path) -> bool:
         return False
     try:
         return page_count(path) > 1
-    except pyvips.Error:
+    except VIPS_ERRORS:
         return False
 
 

@@ -11,8 +11,11 @@ _HEADER = 13  # bytes: the signature and the logical screen descriptor
 _EXTENSION, _IMAGE, _COMMENT = b"!", b",", b"\xfe"
 
 
-def gif_comments(path: Path) -> Iterator[bytes]:
-    """A GIF file's comments, as far as the file is whole; none of other files. Errors: OSError."""
+def gif_comments(path: Path, longest: int = 8_000_000) -> Iterator[bytes]:
+    """A GIF file's comments, as far as the file is whole; none of other files.
+
+    longest: bytes; of a longer comment a little more than these is given. Errors: OSError.
+    """
     with path.open("rb") as file:
         header = file.read(_HEADER)
         if not header.startswith(b"GIF8"):
@@ -26,7 +29,11 @@ def gif_comments(path: Path) -> Iterator[bytes]:
                 _skip_colors(file, file.read(9)[8:])
                 file.read(1)  # bits of the first codes
             if label == _COMMENT:
-                yield b"".join(_blocks(file))
+                comment = bytearray()
+                for block in _blocks(file):
+                    if len(comment) <= longest:
+                        comment += block
+                yield bytes(comment)
             else:
                 for _ in _blocks(file):
                     pass

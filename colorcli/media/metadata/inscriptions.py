@@ -17,6 +17,8 @@ from colorcli.media.metadata.png_chunks import TextChunk
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"  # XMP part 3, 1.1.3.1
 _EXTENDED_HEAD = len(_EXTENDED_XMP) + 40  # bytes; the packet's MD5, its whole length and the place of this piece
 _BLANK = b"\0 \r\n\t"
+_LONGEST = 8_000_000  # bytes of all that is kept of one file; descriptions are far shorter
+_TOO_LONG = "comments or resources of more than 8 MB were left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def read_inscriptions(path: Path) -> Inscriptions:
             return _of_jpeg(path)
         if start == b"\x89PNG":
             return _of_png(path)
-        return Inscriptions(tuple(comment for comment in gif_comments(path) if comment.strip(_BLANK)))
+        return _of_gif(path)
     except OSError as error:
         raise PhotoError(f"the file cannot be read ({error.strerror}); check that it exists and may be read") from error
 
@@ -89,19 +91,37 @@ def keep_inscriptions(inscriptions: Inscriptions, written: Path, saver: str, pac
     return notes
 
 
+def _of_gif(path: Path) -> Inscriptions:
+    comments: list[bytes] = []
+    left = _LONGEST
+    for comment in gif_comments(path, _LONGEST):
+        left -= len(comment)
+        if comment.strip(_BLANK) and left >= 0:
+            comments.append(comment)
+    return Inscriptions(tuple(comments), notes=(_TOO_LONG,) if left < 0 else ())
+
+
 def _of_jpeg(path: Path) -> Inscriptions:
     comments: list[bytes] = []
-    resources: bytes | None = None
+    resources: list[bytes] = []
+    left = _LONGEST
     extended = 0  # bytes
     for marker, data, _ in jpeg_segments.segments(path):
         if marker == jpeg_segments.COMMENT and data.strip(_BLANK):
-            comments.append(data)
-        elif marker == jpeg_segments.APP1 and data.startswith(_EXTENDED_XMP):
-            extended += max(0, len(data) - _EXTENDED_HEAD)
+            kept, piece = comments, data
         elif marker == jpeg_segments.APP13:
-            resources = (resources or b"") + (data.removeprefix(MARK) if data.startswith(MARK) else b"")
-    notes = (f"the source's extended XMP was left out: {extended:,} bytes",) if extended else ()
-    return Inscriptions(tuple(comments), resources=resources, notes=notes)
+            kept, piece = resources, data.removeprefix(MARK) if data.startswith(MARK) else b""
+        else:
+            if marker == jpeg_segments.APP1 and data.startswith(_EXTENDED_XMP):
+                extended += max(0, len(data) - _EXTENDED_HEAD)
+            continue
+        left -= len(piece)
+        if left >= 0:
+            kept.append(piece)
+    notes = [f"the source's extended XMP was left out: {extended:,} bytes"] if extended else []
+    notes += [_TOO_LONG] if left < 0 else []
+    joined = b"".join(resources) if resources else None
+    return Inscriptions(tuple(comments), resources=joined, notes=tuple(notes))
 
 
 def _of_png(path: Path) -> Inscriptions:

@@ -94,9 +94,7 @@ def _resources(packed: bytes) -> tuple[list[_Resource], bool]:
 
 
 def _pack(resources: list[_Resource]) -> bytes:
-    packed = b""
-    for resource in resources:
-        packed += (
-            resource.head + struct.pack(">I", len(resource.data)) + resource.data + b"\0" * (len(resource.data) % 2)
-        )
-    return packed
+    return b"".join(
+        resource.head + struct.pack(">I", len(resource.data)) + resource.data + b"\0" * (len(resource.data) % 2)
+        for resource in resources
+    )

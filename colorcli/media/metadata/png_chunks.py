@@ -18,6 +18,7 @@ XMP = "XML:com.adobe.xmp"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _HEADER_END = 33  # bytes: the signature, and IHDR, which is always first and 25 bytes long
+_MOST = 1000  # texts, as many as libpng reads
 _LONGEST = 8_000_000  # bytes of all text together, and of an XMP packet when it is unpacked
 
 
@@ -35,7 +36,8 @@ class TextChunk(NamedTuple):
 def read_texts(path: Path) -> tuple[tuple[TextChunk, ...], bool]:
     """A PNG file's texts, before and behind its pixels, none of other files; and whether these are all.
 
-    Left out are those whose checksum is wrong, and those that bring all texts above 8 MB. Errors: OSError.
+    Left out are those whose checksum is wrong, or that cannot be unpacked, those that bring all texts, as they are
+    unpacked, above 8 MB, and those behind the first 1000. Errors: OSError.
     """
     found: list[TextChunk] = []
     left, whole = _LONGEST, True
@@ -44,16 +46,17 @@ def read_texts(path: Path) -> tuple[tuple[TextChunk, ...], bool]:
             return (), True
         while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
             length, kind = struct.unpack(">I4s", head)
-            if kind not in _TEXTS or length > left:
+            if kind not in _TEXTS or length > left or len(found) == _MOST:
                 whole = whole and kind not in _TEXTS
                 file.seek(length + 4, os.SEEK_CUR)  # the data and its checksum
                 continue
             chunk = TextChunk(kind, file.read(length))
-            if file.read(4) == _checksum(chunk):
-                found.append(chunk)
-                left -= length
-            else:
+            unpacked = _unpacked_length(chunk, left) if file.read(4) == _checksum(chunk) else None
+            if unpacked is None:
                 whole = False
+            else:
+                found.append(chunk)
+                left -= max(length, unpacked)
     return tuple(found), whole
 
 
@@ -61,20 +64,37 @@ def xmp_of(chunk: TextChunk) -> bytes | None:
     """The XMP packet in a chunk; None where it holds another text, cannot be unpacked, or is longer than 8 MB."""
     if chunk.keyword != XMP:
         return None
-    text, packed = chunk.data[len(XMP) + 1 :], chunk.kind == b"zTXt"
-    if packed:
-        text = text[1:]  # the method
-    elif chunk.kind == b"iTXt":
-        packed = text[:1] == b"\1"
-        text = text[2:].split(b"\0", 2)[-1]  # behind the method, the language and the keyword in it
-    if not packed:
-        return text
+    text, packed = _text_of(chunk)
+    return _unpacked(text, _LONGEST) if packed else text
+
+
+def _text_of(chunk: TextChunk) -> tuple[bytes, bool]:
+    """What stands behind the keyword, and whether it is packed."""
+    text = chunk.data.partition(b"\0")[2]
+    if chunk.kind == b"zTXt":
+        return text[1:], True  # behind the method
+    if chunk.kind == b"iTXt":  # behind the method, the language and the keyword in it
+        return text[2:].split(b"\0", 2)[-1], text[:1] == b"\1"
+    return text, False
+
+
+def _unpacked(packed: bytes, longest: int) -> bytes | None:
+    """None where it is damaged, or longer than that."""
     try:
         unpacking = zlib.decompressobj()
-        text = unpacking.decompress(text, _LONGEST)
+        text = unpacking.decompress(packed, longest)
     except zlib.error:
         return None
     return text if unpacking.eof else None
+
+
+def _unpacked_length(chunk: TextChunk, longest: int) -> int | None:
+    """As of `_unpacked`; 0 of what is not packed."""
+    text, packed = _text_of(chunk)
+    if not packed:
+        return 0
+    plain = _unpacked(text, longest)
+    return None if plain is None else len(plain)
 
 
 def international_text(keyword: str, text: str) -> TextChunk:

