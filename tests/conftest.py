@@ -209,11 +209,13 @@ def exemplar(colorize: Callable[..., Answer], exemplar_weights: Path) -> Callabl
 
 @pytest.fixture
 def start_colorize() -> Callable[..., subprocess.Popen[str]]:
-    """start_colorize("auto", ...): the command line in a process of its own, to be signalled."""
+    """start_colorize("auto", ...): the command line in a process of its own, to be signalled.
 
-    def start(*arguments: object) -> subprocess.Popen[str]:
+    before: what that does first, as Python."""
+
+    def start(*arguments: object, before: str = "") -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", _LAUNCH, *map(str, arguments)],
+            [sys.executable, "-c", f"{before}\n{_LAUNCH}", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

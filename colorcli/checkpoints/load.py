@@ -18,7 +18,7 @@ from colorcli.errors import ColorizeError, WeightsError
 from colorcli.media.places import whole_files
 
 _DESCRIPTION = "colorize"  # the metadata key that holds the description
-_DIGEST = "sha256"  # the metadata key that holds the digest of tensors and description
+_DIGEST = "digest"  # in the description: of the tensors and what else it says
 _FORMAT = 1
 COUNTER = "num_batches_tracked"  # of a batch norm: no result depends on it, no file has to hold it
 _KEPT_IN_FP32 = ("running_mean", "running_var")  # variances beyond 65504 would become infinite in fp16
@@ -50,9 +50,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"{path} holds tensors, but not colorize's description of them")
     if description.get("format") != _FORMAT:
         raise WeightsError(f"{path} is of format {description.get('format')}; this version reads {_FORMAT}")
-    if _DIGEST in metadata and metadata[_DIGEST] != _digest(tensors, metadata[_DESCRIPTION]):
+    digest = description.pop(_DIGEST, None)
+    if digest is not None and digest != _digest(tensors, _text(description)):
         raise WeightsError(f"{path} is damaged: it is not what was written; copy or export it again")
     return Checkpoint(tensors, description)
+
+
+def _text(description: Mapping[str, Any]) -> str:
+    return json.dumps(description, sort_keys=True)
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
@@ -81,10 +86,12 @@ def write_checkpoint(path: Path, network: nn.Module, description: Mapping[str, A
         if not torch.isfinite(stored).all():
             raise WeightsError(f"{name} is not finite in {stored.dtype}: not exported")
         tensors[name] = stored.cpu().contiguous()
-    text = json.dumps({"format": _FORMAT, **description}, sort_keys=True)
+    # Within the one text: of several, safetensors makes the order by chance, and so the file's bytes.
+    text = _text({"format": _FORMAT, **description})
+    signed = _text({**json.loads(text), _DIGEST: _digest(tensors, text)})
     try:
         with whole_files(path) as (part,):
-            part.write_bytes(save(tensors, metadata={_DESCRIPTION: text, _DIGEST: _digest(tensors, text)}))
+            part.write_bytes(save(tensors, metadata={_DESCRIPTION: signed}))
     except OSError as error:
         raise ColorizeError(f"cannot write the weights {path}: {error}; an earlier file is intact") from error
 

@@ -47,7 +47,7 @@ _SPEAKERS = {
     "AVIF": ("heif:", "heifload"),
     "GIF": ("gifload",),
 }
-_SAYS_NOTHING = ("unable to call", "unable to write to memory", "unable to load from source")
+_SAYS_NOTHING = ("unable to call", "unable to write to memory", "unable to load from source", "VipsForeignLoad:")
 _FAIL_ON = {"TIFF": "error"}  # libtiff fills a strip that it cannot decode with black, which is none of "truncated"
 _COLOR_BANDS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -163,6 +163,8 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bytes | None,
             # Bytes, not str: names in old encodings are no UTF-8. By GType: new_from_file takes "[...]" for options.
             loader = pyvips.vips_lib.vips_foreign_find_load(os.fsencode(path))
             kind = "" if loader == pyvips.ffi.NULL else pyvips.ffi.string(loader).decode()
+            if not kind:
+                pyvips.vips_lib.vips_error_clear()  # or the next file's reason would be this one's
             name = _LOADERS.get(kind, "")
             data = file.read() if name in _HELD and length <= _LONGEST_HELD else None
     except OSError as error:

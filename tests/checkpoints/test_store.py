@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,15 @@ def test_upper_case_digest_is_another(entry: Entry) -> None:
 @pytest.mark.parametrize("call", ["is_file", "stat", "open"])
 def test_unreadable(entry: Entry, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the contract: a refusal by the system, simulated (root is refused nothing), is exit 4 by name."""
-    genuine = getattr(Path, call)
+    asked = os if call == "open" else Path
+    genuine = getattr(asked, call)
 
-    def refuse(path: Path, *arguments: Any, **named: Any) -> Any:
-        if path.name == entry.file:
+    def refuse(path: Any, *arguments: Any, **named: Any) -> Any:
+        if Path(path).name == entry.file:
             raise PermissionError(13, "Permission denied")
         return genuine(path, *arguments, **named)
 
-    monkeypatch.setattr(Path, call, refuse)
+    monkeypatch.setattr(asked, call, refuse)
     with pytest.raises(WeightsError, match=r"one\.bin cannot be read \(Permission denied\)") as caught:
         store.verify(entry)
     assert caught.value.exit_code == 4

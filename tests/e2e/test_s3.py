@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PHOTOGRAPHS, Answer
+from tests.e2e.sshd import HASTY
 from tests.e2e.weed import MISSING, Weed
 
 _COUNT = 20
@@ -74,9 +75,9 @@ def begin(start_colorize: Callable[..., subprocess.Popen[str]], out: str, tiny_w
     """begin(): a run from the server to the server, in a process of its own."""
     begun: list[subprocess.Popen[str]] = []
 
-    def call() -> subprocess.Popen[str]:
+    def call(before: str = "") -> subprocess.Popen[str]:
         how = ("--weights", tiny_weights, "-d", "cpu", "--batch", "1")
-        begun.append(start_colorize("auto", "s3://photos/in", "-o", f"s3://{out}", *how))
+        begun.append(start_colorize("auto", "s3://photos/in", "-o", f"s3://{out}", *how, before=before))
         return begun[-1]
 
     yield call
@@ -131,7 +132,7 @@ def test_the_server_is_killed_for_good(
     server: Weed, out: str, begin: Begin, unbroken: dict[str, bytes], auto: Call
 ) -> None:
     """Oracle: exit 1 with one clear line; whole files alone; the next run finishes to the same bytes."""
-    process = begin()
+    process = begin(HASTY)
     _wait_for_first(process)
     server.kill()
     said, told = process.communicate(timeout=_PATIENCE)

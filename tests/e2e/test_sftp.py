@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PHOTOGRAPHS, Answer
-from tests.e2e.sshd import MISSING, Sshd
+from tests.e2e.sshd import HASTY, MISSING, Sshd
 
 _COUNT = 20
 _PATIENCE = 400.0  # s until something happens, on a machine under load
@@ -60,9 +60,9 @@ def begin(start_colorize: Start, server: Sshd, scans: Path, tiny_weights: Path) 
     """begin(OUT, ...): a run from the server to the server, in a process of its own."""
     begun: list[subprocess.Popen[str]] = []
 
-    def call(out: Path, *more: object) -> subprocess.Popen[str]:
+    def call(out: Path, *more: object, before: str = "") -> subprocess.Popen[str]:
         how = ("--weights", tiny_weights, "-d", "cpu", "--batch", "1", *more)
-        begun.append(start_colorize("auto", server.url(scans), "-o", server.url(out), *how))
+        begun.append(start_colorize("auto", server.url(scans), "-o", server.url(out), *how, before=before))
         return begun[-1]
 
     yield call
@@ -125,7 +125,7 @@ def test_the_server_is_killed_for_good(
 ) -> None:
     """Oracle: exit 1 with one clear line, no traceback; whole files alone; the next run finishes to the same bytes."""
     out = tmp_path / "out"
-    process = begin(out)
+    process = begin(out, before=HASTY)
     _wait_for_first(process, out)
     server.kill()
     said, told = process.communicate(timeout=_PATIENCE)
@@ -238,6 +238,21 @@ def test_an_unknown_server_is_told_nothing(server: Sshd, scans: Path, tmp_path: 
     answer = auto(server.url(scans), out=server.url(tmp_path / "out"))
     assert answer.code == 2 and "does not let us in" in answer.err, answer
     assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_says_nothing_is_given_up(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: a TimeoutError, which is tried again, where the server lets us in and its sftp never answers; the other
+    patience of these tests would be up first."""
+    from colorcli.media.remote.address import Address
+    from colorcli.media.remote.sftp import SftpFiles
+
+    config = server.folder / "config"
+    config.write_text(config.read_text().replace("internal-sftp", "/bin/sleep 100"))
+    server.kill()
+    server.start()
+    monkeypatch.setattr("colorcli.media.remote.sftp._PATIENCE", 3.0)
+    with pytest.raises(TimeoutError):
+        SftpFiles(Address(server.url(tmp_path)))
 
 
 @pytest.mark.ray

@@ -50,6 +50,13 @@ class SftpFiles(SFTPFileSystem):  # type: ignore[misc]
             if os.path.exists(os.path.expanduser(file)):  # noqa: PTH110, PTH111 - as it is in the configuration
                 self.client.load_system_host_keys(os.path.expanduser(file))  # noqa: PTH111
         self.client.set_missing_host_key_policy(_KnownAlone())
+        try:
+            self._log_in(named, port, config)
+        except BaseException:
+            self.client.close()  # with its thread
+            raise
+
+    def _log_in(self, named: str, port: str, config: Any) -> None:
         self.client.connect(
             config.get("hostname", named),
             port=int(port or config.get("port", 22)),
@@ -61,8 +68,10 @@ class SftpFiles(SFTPFileSystem):  # type: ignore[misc]
             auth_timeout=_PATIENCE,
             channel_timeout=_PATIENCE,
         )
-        self.ftp = self.client.open_sftp()
-        self.ftp.get_channel().settimeout(_PATIENCE)
+        channel = self.client.get_transport().open_session(timeout=_PATIENCE)
+        channel.settimeout(_PATIENCE)  # before the first word: a server may let us in and then say nothing
+        channel.invoke_subsystem("sftp")
+        self.ftp = paramiko.SFTPClient(channel)
 
     def put_file(self, lpath: str, rpath: str, callback: Any = None, **_: Any) -> None:
         """Without a look at every folder on the way, as fsspec's own has it."""
