@@ -47,7 +47,10 @@ _SPEAKERS = {
     "AVIF": ("heif:", "heifload"),
     "GIF": ("gifload",),
 }
-_SAYS_NOTHING = ("unable to call", "unable to write to memory", "unable to load from source", "VipsForeignLoad:")
+_SAYS_NOTHING = (
+    *("unable to call", "unable to write to memory", "unable to load from source"),
+    *("VipsForeignLoad:", "image: no property named"),  # of whoever looked for a format, or a profile, last
+)
 _FAIL_ON = {"TIFF": "error"}  # libtiff fills a strip that it cannot decode with black, which is none of "truncated"
 _COLOR_BANDS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}

@@ -82,3 +82,8 @@ def test_a_reason_is_not_another_files(tmp_path: Path) -> None:
     assert "(webp: unable to parse image)" in plain_reason(mixed, tmp_path / "a.webp", format="WebP")
     taken = pyvips.Error("unable to write to memory", "VipsJpeg: premature end of JPEG image\n")
     assert plain_reason(taken, tmp_path / "a.png", format="PNG").startswith("the file is damaged or cut short; copy")
+    for words in ("image: no property named `maplut'\n", 'VipsForeignLoad: "b.jp2" is not a known file format\n'):
+        taken = pyvips.Error("unable to write to memory", words)
+        assert plain_reason(taken, tmp_path / "a.tif", format="TIFF").startswith(
+            "the file is damaged or cut short; copy"
+        )
