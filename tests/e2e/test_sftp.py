@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import PHOTOGRAPHS, Answer
 from tests.e2e.sshd import HASTY, MISSING, Sshd
 
-_COUNT = 20
+_COUNT = 12
 _PATIENCE = 400.0  # s until something happens, on a machine under load
 pytestmark = [
     pytest.mark.slow,
@@ -38,7 +38,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory, put_photo: Callable[..., Path]) -> Path:
-    """20 PNGs of about 1.4 megapixels: some tenths of a second each to encode, so that a kill lands mid-run."""
+    """12 PNGs of about 1.4 megapixels: some tenths of a second each to encode, so that a kill lands mid-run."""
     folder = tmp_path_factory.mktemp("scans")
     for number in range(_COUNT):
         put_photo(folder / f"{number % 2}" / f"{number:02}.png", PHOTOGRAPHS[number % 4], 1400 + number, 1000)
