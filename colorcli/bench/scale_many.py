@@ -164,7 +164,7 @@ def draw(costs: Sequence[ManyCost], path: Path) -> None:
         label = f"{cost.engine}: {cost.slope:+.0f} bytes a photo after the first tenth"
         axes.plot([one.photos for one in cost.samples], [one.resident / 1e6 for one in cost.samples], label=label)
     axes.set(xlabel="photos done", ylabel="resident memory, MB", title="memory of a run")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * max(one.resident for cost in costs for one in cost.samples) / 1e6)  # a flat line is seen
     axes.legend(loc="lower right")
     with whole_files(path) as (part,):
         sheet.savefig(part, format="svg", metadata={"Date": None})
