@@ -17,6 +17,7 @@ import numpy as np
 
 from colorcli.errors import ColorizeError
 from colorcli.media.discover import discover
+from colorcli.train.curve import write_plot
 
 _RESIDENT = re.compile(r"^VmRSS:\s*(\d+) kB$", re.MULTILINE)
 _SAMPLES = 200  # of a run
@@ -152,12 +153,8 @@ def measure_list(folder: Path, count: int, say: Callable[[str], None] = lambda _
 
 def draw(costs: Sequence[ManyCost], path: Path) -> None:
     """Resident memory over the photos done, a run a line, as an SVG without dates. Needs matplotlib (ImportError)."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    from colorcli.media.places import whole_files
-
-    matplotlib.rcParams["svg.hashsalt"] = "colorize"  # the same figures give the same file
     sheet = Figure(figsize=(7, 3.2), layout="constrained")
     axes = sheet.subplots()
     for cost in costs:
@@ -166,5 +163,4 @@ def draw(costs: Sequence[ManyCost], path: Path) -> None:
     axes.set(xlabel="photos done", ylabel="resident memory, MB", title="memory of a run")
     axes.set_ylim(0, 1.15 * max(one.resident for cost in costs for one in cost.samples) / 1e6)  # a flat line is seen
     axes.legend(loc="lower right")
-    with whole_files(path) as (part,):
-        sheet.savefig(part, format="svg", metadata={"Date": None})
+    write_plot(sheet, path)

@@ -30,6 +30,11 @@ def open_regular(path: Path) -> BufferedReader:
     raise OSError(errno.EINVAL, "a pipe, socket or device", str(path))
 
 
+def unopened(error: OSError) -> PhotoError:
+    """What a file that the system does not open is to a person."""
+    return PhotoError(f"the file cannot be opened ({error.strerror}); check that it exists and may be read")
+
+
 def stamp_of(path: Path) -> Stamp:
     """What a file is known by. Errors: OSError."""
     facts = path.stat()

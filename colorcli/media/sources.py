@@ -17,7 +17,7 @@ from colorcli.media import other_formats
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.lengths import TIFF_LAYOUT, refuse_short, said_whole
 from colorcli.media.metadata.tiff_tags import first_numbers
-from colorcli.media.originals import open_regular
+from colorcli.media.originals import open_regular, unopened
 
 # libvips keeps its last operations by file name: a file replaced during a run would be read stale.
 pyvips.cache_set_max(0)
@@ -171,9 +171,7 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bytes | None,
             name = _LOADERS.get(kind, "")
             data = file.read() if name in _HELD and length <= _LONGEST_HELD else None
     except OSError as error:
-        raise PhotoError(
-            f"the file cannot be opened ({error.strerror}); check that it exists and may be read"
-        ) from error
+        raise unopened(error) from error
     if not kind:
         try:
             image, notes = other_formats.read_other(path, partial(_refuse_large, max_pixels))

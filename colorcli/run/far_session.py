@@ -25,7 +25,7 @@ from colorcli.run.ledger_copy import LedgerCopy
 from colorcli.run.local import LocalRun, Say
 from colorcli.run.marks import Mark, Written
 from colorcli.run.porters import Arrivals, Porters
-from colorcli.run.prepared import Making, Prepared, prepare, references_of
+from colorcli.run.prepared import Making, Prepared, local_run, prepare, references_of
 from colorcli.run.preview import Planned, preview
 from colorcli.run.request import Request, asked_for
 from colorcli.run.rows import copy_rows
@@ -72,20 +72,8 @@ def open_far(
 
 
 def _engine(arrivals: Arrivals, prepared: Prepared, engine: Engine, request: Request, say: Say) -> LocalRun:
-    return LocalRun(
-        arrivals,
-        prepared.method,
-        prepared.exact,
-        None,
-        prepared.options,
-        engine,
-        size=prepared.size,
-        max_pixels=request.max_pixels,
-        overwrite=request.overwrite,
-        say=say,
-        verbosity=request.verbosity,
-        references=references_of(prepared.method, request, None, say),
-    )
+    references = references_of(prepared.method, request, None, say)
+    return local_run(arrivals, prepared, request, engine, None, references, say)
 
 
 @contextmanager

@@ -15,7 +15,9 @@ from colorcli.loader import LoadedMethod, blended, load_method
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.results import ResultOptions
 from colorcli.methods.registry import METHODS
-from colorcli.run.local import Say
+from colorcli.run.engine import Engine
+from colorcli.run.ledger import Ledgers
+from colorcli.run.local import Jobs, LocalRun, Say
 from colorcli.run.marks import settings_key
 from colorcli.run.request import Request, chosen
 from colorcli.stages.refer import References
@@ -94,6 +96,32 @@ def prepare(request: Request, say: Say, processor: Processor | None = None) -> P
         decides["strength"] = request.strength
         decides["choices"] = sorted({reference.sha256 for reference in request.choices})
     return Prepared(method, making, lambda: load(torch.float32), options, size, settings_key(decides))
+
+
+def local_run(
+    jobs: Jobs,
+    prepared: Prepared,
+    request: Request,
+    engine: Engine,
+    ledgers: Ledgers | None,
+    references: References | None,
+    say: Say,
+) -> LocalRun:
+    """The local engine's run of these jobs. ledgers, references: as of `LocalRun`."""
+    return LocalRun(
+        jobs,
+        prepared.method,
+        prepared.exact,
+        ledgers,
+        prepared.options,
+        engine,
+        size=prepared.size,
+        max_pixels=request.max_pixels,
+        overwrite=request.overwrite,
+        say=say,
+        verbosity=request.verbosity,
+        references=references,
+    )
 
 
 def _try_showing(method: LoadedMethod) -> None:

@@ -15,7 +15,7 @@ from colorcli.run.engine import Engine
 from colorcli.run.judge import Unchanged
 from colorcli.run.ledger import Ledger, Ledgers, copied_ledger
 from colorcli.run.local import LocalRun, Say
-from colorcli.run.prepared import Making, Prepared, prepare, references_of
+from colorcli.run.prepared import Making, Prepared, local_run, prepare, references_of
 from colorcli.run.preview import Planned, preview
 from colorcli.run.request import Request, asked_for
 
@@ -89,20 +89,8 @@ def open_run(
     photos = [job for job in jobs if job.film is None] if films else jobs
     with held_ledgers(jobs, out, prepared.settings, request.compare, say) as ledgers:
         engine = Engine.plan(prepared.method.device, len(photos), batch=request.batch, workers=request.workers)
-        run = LocalRun(
-            photos,
-            prepared.method,
-            prepared.exact,
-            ledgers,
-            prepared.options,
-            engine,
-            size=prepared.size,
-            max_pixels=request.max_pixels,
-            overwrite=request.overwrite,
-            say=say,
-            verbosity=request.verbosity,
-            references=references_of(prepared.method, request, segments_of(jobs), say),
-        )
+        references = references_of(prepared.method, request, segments_of(jobs), say)
+        run = local_run(photos, prepared, request, engine, ledgers, references, say)
         with closing(run):  # before the ledger that its threads write to
             yield _with_films_run(run, films, request, prepared, ledgers, say) if films else run
 

@@ -20,9 +20,8 @@ from colorcli.run.engine import Engine
 from colorcli.run.errand import Answer, Order, Ready
 from colorcli.run.ferry import Ferry, worker_folder
 from colorcli.run.judge import Unchanged
-from colorcli.run.local import LocalRun
 from colorcli.run.marks import Written, files_of, written_at
-from colorcli.run.prepared import Prepared, prepare, references_of
+from colorcli.run.prepared import Prepared, local_run, prepare, references_of
 from colorcli.stages.refer import References
 
 
@@ -121,21 +120,8 @@ class Worker:
         told: Callable[[Finished | Failure], tuple[Finished | Failure, tuple[Written, ...]]],
     ) -> Answer:
         """told: what is answered of an outcome."""
-        prepared, request = self._prepared, self._order.request
-        run = LocalRun(
-            jobs,
-            prepared.method,
-            self._loaded_exactly,
-            None,
-            prepared.options,
-            self._engine,
-            size=prepared.size,
-            max_pixels=request.max_pixels,
-            overwrite=request.overwrite,
-            say=self._said.append,
-            verbosity=request.verbosity,
-            references=references,
-        )
+        prepared = replace(self._prepared, exact=self._loaded_exactly)
+        run = local_run(jobs, prepared, self._order.request, self._engine, None, references, self._said.append)
         outcomes: list[tuple[Finished | Failure, tuple[Written, ...]]] = []
         fatal: ColorizeError | None = None
         try:

@@ -10,7 +10,7 @@ from colorcli.errors import PhotoError
 from colorcli.items import Failure, Job, Photo, PhotoHeader, Stamp
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.hints import open_hints, read_drawing
-from colorcli.media.originals import stamp_of
+from colorcli.media.originals import stamp_of, unopened
 from colorcli.media.photos import read_photo, read_photo_in_colour
 from colorcli.media.segments import read_regions
 from colorcli.methods.hints import dotted, drawn
@@ -44,9 +44,7 @@ def _stamp(job: Job) -> Stamp:
     try:
         return stamp_of(job.source)
     except OSError as error:
-        raise PhotoError(
-            f"the file cannot be opened ({error.strerror}); check that it exists and may be read"
-        ) from error
+        raise unopened(error) from error
 
 
 def _told(header: PhotoHeader) -> tuple[str, ...]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colorcli.media.places import whole_files
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FIGURES = {"psnr at gain": "PSNR over gray, dB (held out)", "top1": "top-1 (held out)", "f": "F-measure (held out)"}
 _WINDOW = 9  # entries that the loss is averaged over
@@ -14,11 +17,9 @@ _WINDOW = 9  # entries that the loss is averaged over
 
 def draw(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Losses and validation figures over the images seen, as an SVG without dates. Needs matplotlib (ImportError)."""
-    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
-    matplotlib.rcParams["svg.hashsalt"] = "colorize"  # the same log gives the same file
     steps = [entry for entry in entries if entry["event"] == "train"]
     place = {"step", "images", "minutes", "event", "progress", "size", "rate", "images/s"}
     names = [name for name in (steps[0] if steps else {}) if name not in place]
@@ -38,6 +39,14 @@ def draw(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
     right.set(xlabel="images seen", ylabel=_FIGURES.get(figure, ""), title="validation")
     for axes in (left, right):
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 150k
+    write_plot(sheet, path)
+
+
+def write_plot(sheet: Figure, path: Path) -> None:
+    """Write a picture as an SVG; the same one gives the same file."""
+    import matplotlib
+
+    matplotlib.rcParams["svg.hashsalt"] = "colorize"
     with whole_files(path) as (part,):
         sheet.savefig(part, format="svg", metadata={"Date": None})
 

@@ -90,7 +90,7 @@ def test_a_plain_request_keeps_the_list_of_jobs(
     """Oracle: the very list that was given: a million photos are not listed twice. With hints that nobody takes, or a
     folder for maps, it is another."""
     given: list[object] = []
-    monkeypatch.setattr("colorcli.run.session.LocalRun", lambda jobs, *_, **__: given.append(jobs) or _Closed())
+    monkeypatch.setattr("colorcli.run.session.local_run", lambda jobs, *_, **__: given.append(jobs) or _Closed())
     plain = [Job(tmp_path / "a.png", tmp_path / "out" / "a.png", "a.png")]
     hinted = [replace(plain[0], sidecar=tmp_path / "a.hints.png")]
     said: list[str] = []
