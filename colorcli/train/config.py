@@ -38,9 +38,9 @@ class TrainConfig:
     rate: float = 6e-4  # peak learning rate
     warmup: int = 200  # steps of linear warm-up
     schedule: str = "linear"  # after the warm-up: "linear" or "cosine" to zero, or "constant"
-    optimizer: str = "adamw"  # "adamw" or "adam"
+    optimizer: str = "adamw"  # "adamw", "adam" or "muon"
     betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 1e-4  # of "adamw"; "adam" has none, whatever stands here
+    weight_decay: float = 1e-4  # of all but "adam", which has none, whatever stands here
     enlarge: float = 1.0  # how many times a photo may be enlarged where it is smaller than a stage's crops
     smallest_crop: float = 0.75  # share of a photo's side that a crop covers at least
     turn: float = 0.0  # degrees; crops are turned by up to this either way, what comes from outside is mirrored
@@ -75,7 +75,7 @@ class TrainConfig:
                 )
         for name, choices in (
             ("schedule", ("linear", "cosine", "constant")),
-            ("optimizer", ("adam", "adamw")),
+            ("optimizer", ("adam", "adamw", "muon")),
             ("precision", ("auto", "fp32", "bf16")),
             ("hold", ("auto", "memory", "file")),
         ):

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from colorcli.train.data import Photos
 from colorcli.train.distributed import Team
 from colorcli.train.lean import Lean
 from colorcli.train.log import append, keep_until
+from colorcli.train.muon import Muon
 from colorcli.train.pixels import fits_on
 from colorcli.train.signals import noted
 from colorcli.train.start import build, take_over
@@ -97,9 +98,13 @@ class Run:
         """One for each player, and the list of the parameters that it moves."""
         config = self.config
         self.trained: dict[str, list[nn.Parameter]] = {}
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-        decay = config.weight_decay if config.optimizer == "adamw" else 0.0
+        self.optimizers: dict[str, torch.optim.Optimizer | Muon] = {}
+        kinds: dict[str, Callable[..., torch.optim.Optimizer | Muon]] = {
+            "adam": partial(torch.optim.Adam, fused=True),
+            "adamw": partial(torch.optim.AdamW, fused=True),
+            "muon": Muon,
+        }
+        decay = 0.0 if config.optimizer == "adam" else config.weight_decay
         self.objective.requires_grad_(False)
         unused = set(config.train_only)
         for player in self.objective.players:
@@ -115,7 +120,9 @@ class Run:
             for parameter in chosen:
                 parameter.requires_grad_(True)
             self.trained[player] = chosen
-            self.optimizers[player] = kind(chosen, lr=config.rate, betas=config.betas, weight_decay=decay, fused=True)
+            self.optimizers[player] = kinds[config.optimizer](
+                chosen, lr=config.rate, betas=config.betas, weight_decay=decay
+            )
         if unused:
             raise UsageError(f"train_only names no parameter of {self.spec.name} with {', '.join(sorted(unused))}")
 
@@ -259,7 +266,7 @@ class Run:
         return values
 
     def _turn(
-        self, shared: nn.Module, player: str, optimizer: torch.optim.Optimizer, batch: Mapping[str, Tensor]
+        self, shared: nn.Module, player: str, optimizer: torch.optim.Optimizer | Muon, batch: Mapping[str, Tensor]
     ) -> dict[str, float]:
         """One player's step, over the slices of the batch."""
         for group in optimizer.param_groups:

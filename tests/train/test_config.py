@@ -103,7 +103,7 @@ def test_what_cannot_be_coerced_is_named(key: str, given: Any) -> None:
         ({"stages": "64:1:0"}, "batch of at least 1"),
         ({"stages": [{"size": 64, "share": 1, "batch": 1, "rate": 1}]}, "unknown key in a stage: rate"),
         ({"schedule": "step"}, "schedule must be one of linear, cosine, constant, not 'step'"),
-        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, not 'sgd'"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, muon, not 'sgd'"),
         ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16, not 'fp16'"),
         ({"hold": "disk"}, "hold must be one of auto, memory, file, not 'disk'"),
         ({"ema": 1.0}, r"ema must be in \[0, 1\)"),

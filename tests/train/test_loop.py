@@ -108,11 +108,11 @@ def test_the_same_seed_gives_the_same_run(make_run: MakeRun) -> None:
     assert histories[0] == histories[1] != histories[2]
 
 
-@pytest.mark.parametrize("cut", [1, 4])
-def test_killed_run_goes_on_as_if_unbroken(make_run: MakeRun, cut: int) -> None:
+@pytest.mark.parametrize(("cut", "optimizer"), [(1, "adamw"), (4, "adamw"), (4, "muon")])
+def test_killed_run_goes_on_as_if_unbroken(make_run: MakeRun, cut: int, optimizer: str) -> None:
     """Oracle: the unbroken run: losses and final averaged weights, to 1e-6 (the same process count). The other one is
     killed in the middle of a step, after a checkpoint was written between steps, and resumed by a new Run."""
-    settings = {"steps": 7, "warmup": 3, "checkpoint_minutes": 0.0, "ema": 0.9}
+    settings = {"steps": 7, "warmup": 3, "checkpoint_minutes": 0.0, "ema": 0.9, "optimizer": optimizer}
     unbroken = make_run("unbroken", **settings)
     expected = _losses(unbroken)
     unbroken.train()
