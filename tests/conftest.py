@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before torch is imported. Processes side by side whose threads wait for each other spin away half of the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Bytes = NDArray[np.uint8]
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # in scikit-image's wheel; nothing is downloaded
@@ -32,6 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kills", type=int, default=3, help="how often tests/e2e/test_killed_often.py kills a run of 12 photos or more"
     )
     parser.addoption("--kills-seed", type=int, default=None, help="of the moments; else chosen anew, and printed")
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """`-n auto`: a process for each core and one more, since tests of servers and kills mostly wait."""
+    cores = yield
+    return cores + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,15 +114,16 @@ def test_slices_are_the_whole_batch(pairs: Path, tmp_path: Path) -> None:
 
 def test_players_take_turns_in_two_processes(pairs: Path, tmp_path: Path) -> None:
     """Oracle: one process with the whole batch of a GAN without batch norm: both players' losses, 1e-5 relative in the
-    first step and 1e-3 in the second, and the generator's weights, 2e-5 on average after two Adam steps that move each
-    by about 1e-3 (Adam turns the rounding of the smallest gradients into more, for single weights)."""
+    first step and 1e-3 in the second, and the generator's weights, 1e-4 on average after two Adam steps that move each
+    by about 1e-3 (Adam turns the rounding of the smallest gradients into more: 4e-5 on one of the CPUs that were tried.
+    A process that saw its own half alone would be 1e-3 away)."""
     carry_out(Job(str(tmp_path / "one"), method="agin", steps=2))
     alone = _losses(tmp_path / "one", 0)
     together = np.mean([_losses(pairs / "gan", rank) for rank in range(2)], axis=0)
     assert len(alone) == 4  # two steps of two players
     assert together[:2] == pytest.approx(alone[:2], rel=1e-5)
     assert together[2:] == pytest.approx(alone[2:], rel=1e-3)
-    assert float(_differences(tmp_path / "one", pairs / "gan").mean()) < 2e-5
+    assert float(_differences(tmp_path / "one", pairs / "gan").mean()) < 1e-4
 
 
 def test_resumed_run_of_two_processes(pairs: Path) -> None:
