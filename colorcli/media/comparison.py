@@ -7,11 +7,12 @@ from pathlib import Path
 
 from colorcli.errors import PhotoError
 from colorcli.items import Job, PhotoHeader
+from colorcli.media.libvips import VipsError
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.pictures import GAP, save_sheet
 from colorcli.media.places import part_path, whole_files
 from colorcli.media.small import small_picture
-from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason, without_paths
+from colorcli.media.sources import open_source, plain_reason, without_paths
 from colorcli.media.unwritable import unwritable, write_failure
 
 _WIDTH = 2000  # pixels, of a row of pictures
@@ -29,7 +30,7 @@ def write_shared(job: Job, provenance: Provenance | None) -> None:
         with whole_files(job.target) as (part,):
             header = open_source(job.source, max_pixels=0).header
             write_comparison(part, job.source, results, header, provenance)
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         paths = (job.source, *results, part_path(job.target))
         if failure := write_failure(without_paths(error, *paths)):
             raise unwritable("the comparison", job.target, failure) from error

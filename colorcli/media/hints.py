@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from colorcli.errors import PhotoError, UsageError
 from colorcli.items import Dot, Job, PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
+from colorcli.media.libvips import VipsError
 from colorcli.media.lightness import standard_rgb
-from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason
+from colorcli.media.sources import Source, open_source, plain_reason
 
 _DOT = re.compile(r"(-?\d{1,9}),(-?\d{1,9}),#([0-9a-fA-F]{6})")
 _FINENESS = 4  # pixels of a reduced drawing to one of the network's, across and down, or more
@@ -76,7 +77,7 @@ def read_drawing(drawing: Source, height: int, width: int) -> tuple[NDArray[np.f
         weighted = (color / _largest(color) * alpha).bandjoin(alpha)
         small = weighted.shrink(factor, factor, ceil=True).copy_memory().autorot()
         pixels: NDArray[np.float32] = small.numpy()  # (h, w, 4)
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         raise PhotoError(
             f"its hints {drawing.path.name}: {plain_reason(error, drawing.path, format=drawing.format)}"
         ) from error

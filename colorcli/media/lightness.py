@@ -9,6 +9,8 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from colorcli.media.libvips import VipsError
+
 _LUMINANCE = (0.212671, 0.715160, 0.072169)  # linear sRGB -> Y, IEC 61966-2-1, the digits scikit-image uses
 _STEPS = 65_535  # luminance is looked up in this many steps: at black one is 0.014 L, a tenth of an 8-bit step
 # Relative colorimetric with black point compensation is what browsers and Photoshop do.
@@ -53,7 +55,7 @@ def standard_rgb(color: pyvips.Image) -> pyvips.Image:
     fallback = "cmyk" if cmyk else "srgb"
     try:
         return color.icc_transform("srgb", embedded=True, input_profile=fallback, **_TRANSFORM)
-    except pyvips.Error:  # a damaged profile
+    except VipsError:  # a damaged profile
         return color.icc_transform("srgb", input_profile=fallback, **_TRANSFORM) if cmyk else color
 
 
@@ -67,7 +69,7 @@ def _gray_table(gray: pyvips.Image) -> pyvips.Image:
         ramp.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
         try:
             rgb = standard_rgb(ramp).copy_memory()
-        except pyvips.Error:
+        except VipsError:
             rgb = ramp
         if rgb.bands == 3:
             return rgb.colourspace("lab").extract_band(0).copy_memory()
@@ -127,6 +129,6 @@ def _is_srgb(profile: bytes) -> bool:
     image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     try:
         found = image.icc_transform("srgb", embedded=True, input_profile="srgb", **_TRANSFORM).numpy()
-    except pyvips.Error:
+    except VipsError:
         return True
     return bool(np.abs(found.astype(int) - colors.astype(int) * 257).max() <= _SRGB_TOLERANCE)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from colorcli.errors import PhotoError
 from colorcli.items import PhotoHeader
 from colorcli.media.formats import MAX_PIXELS
+from colorcli.media.libvips import VipsError
 from colorcli.media.lightness import lightness_of, standard_rgb
-from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, warning_of
+from colorcli.media.sources import Source, open_source, plain_reason, warning_of
 
 LONGEST_ASPECT = 8.0  # a 1x5000 strip is shown to the network as 8:1; beyond that one side has no content
 
@@ -116,12 +117,12 @@ def _read(
     try:
         try:
             return seen(thumbnail(source, width, height, strict=True)), ""
-        except VIPS_ERRORS as error:
+        except VipsError as error:
             if source.data is None or source.color_bands == 4:  # CMYK is read by the image itself, which is read once
                 raise
             damage = warning_of(error, source.path, source.format)
         return seen(thumbnail(source, width, height)), damage
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         raise PhotoError(plain_reason(error, source.path, format=source.format)) from error
 
 
@@ -129,7 +130,7 @@ def thumbnail(source: Source, width: int, height: int, *, strict: bool = False) 
     """The photo stretched to width x height, upright, without decoding all of it where its format allows.
 
     strict: a decoder's warning is an error, for files that are held. CMYK comes back as sRGB; other colour stays in the
-    photo's own profile. 8 bits. Errors: pyvips.Error.
+    photo's own profile. 8 bits. Errors: VipsError.
     """
     if source.color_bands == 4:
         return _cmyk_thumbnail(source, width, height)

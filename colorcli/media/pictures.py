@@ -10,6 +10,7 @@ from pathlib import Path
 import pyvips
 
 from colorcli.items import PhotoHeader
+from colorcli.media.libvips import VipsError
 from colorcli.media.metadata.describe import Provenance, extend_xmp
 from colorcli.media.metadata.inscriptions import Inscriptions, keep_inscriptions, without_texts
 from colorcli.media.places import part_path, whole_files
@@ -61,7 +62,7 @@ def whole_pictures(what: str, pictures: Mapping[Path, pyvips.Image]) -> Iterator
                 plain.pngsave(os.fsencode(part), keep="none")
                 keep_inscriptions(Inscriptions(), part, "pngsave", packet)
             yield
-    except (OSError, pyvips.Error) as error:
+    except (OSError, VipsError) as error:
         paths = map(part_path, targets)
         told = error.strerror if isinstance(error, OSError) else write_failure(without_paths(error, *paths))
         reason = told or "no space, or no permission"

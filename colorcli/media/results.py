@@ -17,6 +17,7 @@ from colorcli.items import Job, PhotoHeader, Stamp
 from colorcli.media.comparison import write_comparison
 from colorcli.media.formats import Format, format_of
 from colorcli.media.in_place import other_names, take_over
+from colorcli.media.libvips import VipsError
 from colorcli.media.lightness import lab_of, lightness_of
 from colorcli.media.metadata.describe import Provenance, describe_result, has_resolution, listed
 from colorcli.media.metadata.inscriptions import complete, keep_inscriptions, read_inscriptions, without_texts
@@ -26,7 +27,7 @@ from colorcli.media.originals import refuse_changed
 from colorcli.media.other_formats import write_other
 from colorcli.media.places import comparison_path, held_path, part_path, results_of, whole_files
 from colorcli.media.recombination import recombine, restyle
-from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason, without_paths
+from colorcli.media.sources import Source, open_source, plain_reason, without_paths
 from colorcli.media.unwritable import unwritable, write_failure
 
 _CLASSIC_TIFF = 3_900_000_000  # bytes; a classic TIFF's offsets end at 4 GiB
@@ -128,7 +129,7 @@ def _written(
                 _refuse_losses(notes)
                 notes += other_names(job.source)
                 take_over(job.source, part)
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         held = held_path(job.target)
         paths = (job.source, held, part_path(job.target), part_path(comparison_path(job.target)))
         if failure := write_failure(without_paths(error, *paths)):

@@ -15,9 +15,10 @@ from colorcli.errors import PhotoError, UsageError
 from colorcli.items import PhotoHeader, Segments
 from colorcli.media.discover import Discovery
 from colorcli.media.formats import MAX_PIXELS
+from colorcli.media.libvips import VipsError
 from colorcli.media.places import sha256_of
 from colorcli.media.references import Pairing
-from colorcli.media.sources import VIPS_ERRORS, Source, open_source, plain_reason
+from colorcli.media.sources import Source, open_source, plain_reason
 
 _MOST = 64  # labels of a map; what people and networks draw has some ten, what was smoothed has hundreds
 _STRIP = 2**20  # pixels of a map that are looked at together
@@ -144,7 +145,7 @@ def _strips(drawing: Source) -> Iterator[tuple[int, Labels]]:
         count = min(step, image.height - top)
         try:
             stored = region.fetch(0, top, image.width, count)
-        except VIPS_ERRORS as error:
+        except VipsError as error:
             raise PhotoError(plain_reason(error, drawing.path, format=drawing.format)) from error
         pixels = np.frombuffer(stored, kind).astype(np.int64).reshape(count, image.width, image.bands)
         if image.bands > bands and bool((pixels[..., bands] < np.iinfo(kind).max).any()):

@@ -16,13 +16,9 @@ from colorcli.items import PhotoHeader
 from colorcli.media import other_formats
 from colorcli.media.formats import MAX_PIXELS
 from colorcli.media.lengths import TIFF_LAYOUT, refuse_short, said_whole
+from colorcli.media.libvips import VipsError
 from colorcli.media.metadata.tiff_tags import first_numbers
 from colorcli.media.originals import open_regular, unopened
-
-# libvips keeps its last operations by file name: a file replaced during a run would be read stale.
-pyvips.cache_set_max(0)
-
-VIPS_ERRORS = (pyvips.Error, UnicodeDecodeError)  # the second: pyvips takes the names in messages for UTF-8
 
 _LOADERS = {  # libvips GType -> name; others (SVG, CSV, raw) draw rather than decode
     "VipsForeignLoadJpegFile": "JPEG",
@@ -110,9 +106,6 @@ def open_source(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
 def without_paths(error: Exception, *paths: Path) -> str:
     """A library's message without the names of the files it is about: a photo may be called `truncated.jpg`."""
     message = str(error)
-    if isinstance(error, UnicodeDecodeError):  # pyvips, over a name that is no UTF-8; see VIPS_ERRORS
-        pyvips.vips_lib.vips_error_clear()  # which pyvips has not reached: all later messages would carry this one
-        message = os.fsdecode(error.object)
     for path in paths:
         message = re.sub(rf"(?<!\w){re.escape(str(path))}(?!\w):?", "", message)
     return message
@@ -187,7 +180,7 @@ def _load(path: Path, max_pixels: int) -> tuple[str, pyvips.Image, bytes | None,
         if data is not None:
             return name, pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", **how), data, ()
         return name, pyvips.Operation.call(kind, os.fsencode(path), **how), None, ()
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         raise PhotoError(plain_reason(error, path, format=name)) from error
 
 
@@ -265,7 +258,7 @@ def _are_previews(path: Path, first: pyvips.Image, pages: int) -> bool:
         return False
     try:
         others = [pyvips.Operation.call("tiffload", os.fsencode(path), page=page) for page in range(1, pages)]
-    except VIPS_ERRORS:
+    except VipsError:
         pyvips.vips_lib.vips_error_clear()
         return False
     return all(

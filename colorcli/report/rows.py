@@ -13,9 +13,10 @@ import pyvips
 
 from colorcli.errors import PhotoError
 from colorcli.items import Failure, Finished, Job
+from colorcli.media.libvips import VipsError
 from colorcli.media.pictures import size_within
 from colorcli.media.small import small_picture, within
-from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason
+from colorcli.media.sources import open_source, plain_reason
 from colorcli.report.figures import figures
 from colorcli.report.template import finite, spelled
 from colorcli.report.thumbnails import Thumbnails
@@ -60,7 +61,7 @@ def _shown(job: Job, notes: list[str], lack: str, make: Callable[[], Row]) -> Ro
         return make()
     except PhotoError as error:
         notes.append(f"{lack}: {error}")
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         paths = (job.source, job.target) if job.reference is None else (job.source, job.target, job.reference.path)
         notes.append(f"{lack}: {plain_reason(error, *paths)}")
     return {}

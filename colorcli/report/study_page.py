@@ -11,10 +11,11 @@ from pathlib import Path
 from colorcli.errors import ColorizeError, PhotoError, UsageError
 from colorcli.media.beside import kind_beside_photos
 from colorcli.media.formats import PHOTO_EXTENSIONS
+from colorcli.media.libvips import VipsError
 from colorcli.media.pictures import size_within
 from colorcli.media.places import COMPARISON, whole_files
 from colorcli.media.small import encoded_alike, small_picture
-from colorcli.media.sources import VIPS_ERRORS, open_source, plain_reason
+from colorcli.media.sources import open_source, plain_reason
 from colorcli.report.study import FORMAT, PREFER, Item, items
 from colorcli.report.template import as_data, filled, picture_data, spelled
 
@@ -122,6 +123,6 @@ def _shown(row: Sequence[Path]) -> list[str]:
         files = encoded_alike(pictures, _BYTES * len(row))
     except PhotoError as error:
         raise UsageError(f"{row[0]} or its like cannot be shown: {error}") from error
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         raise UsageError(f"{row[0]} or its like cannot be shown: {plain_reason(error, *row)}") from error
     return list(map(picture_data, files))

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from colorcli.errors import PhotoError
 from colorcli.media.films.header import LONGEST_SIDE, FilmHeader
 from colorcli.media.films.kinds import page_count
-from colorcli.media.sources import VIPS_ERRORS
+from colorcli.media.libvips import VipsError
 
 UNIT = Fraction(1, 1000)  # s; both formats tell the time in ms or 10 ms
 _SHORTEST = 100  # ms, of a page that says 0 or 10, as browsers show it
@@ -27,7 +27,7 @@ def animation_header(path: Path) -> FilmHeader:
         image = pyvips.Image.new_from_file(os.fsencode(path))
         count = page_count(path)
         times = _durations(image, count)
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         raise PhotoError("not an animation, or damaged; copy it again") from error
     if max(image.width, image.height) > LONGEST_SIDE:
         raise PhotoError(f"frames are {image.width}x{image.height}; expected at most {LONGEST_SIDE} a side")
@@ -65,14 +65,14 @@ def read_pages(path: Path) -> Iterator[tuple[VideoFrame, int, int]]:
             alpha = pixels.shape[2] == 4
             yield VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgba" if alpha else "rgb24"), time, duration
             time += duration
-    except VIPS_ERRORS as error:
+    except VipsError as error:
         raise PhotoError("the animation is damaged or cut short; copy it again") from error
 
 
 def write_pages(place: Path, source: Path, pages: Sequence[bytes], quality: int | None) -> None:
     """Write PNGs as the pages of an animation in the format of `source`'s name, with its times and its repeats.
 
-    quality: 1..100 for WebP; None: lossless. Errors: pyvips.Error.
+    quality: 1..100 for WebP; None: lossless. Errors: VipsError.
     """
     like = pyvips.Image.new_from_file(os.fsencode(source))
     images = [pyvips.Image.new_from_buffer(page, "") for page in pages]

@@ -8,7 +8,6 @@ from heapq import merge
 from pathlib import Path
 
 import av
-import pyvips
 from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
@@ -21,6 +20,7 @@ from colorcli.media.films.others import Others, kept_tags, own_tags
 from colorcli.media.films.scan import Scan
 from colorcli.media.films.segments import Encoded, read_segment
 from colorcli.media.films.unhurried import unhurried
+from colorcli.media.libvips import VipsError
 from colorcli.media.places import whole_files
 from colorcli.media.unwritable import unwritable
 
@@ -51,7 +51,7 @@ def assemble(
                 write_pages(part, header.path, pages, quality)
                 return []
             return _joined(header, scan, encoding, shots, part, target.suffix, synthetic)
-    except (av.FFmpegError, pyvips.Error, OSError) as error:
+    except (av.FFmpegError, VipsError, OSError) as error:
         if isinstance(error, ColorizeError):
             raise
         reason = getattr(error, "strerror", None) or str(error)

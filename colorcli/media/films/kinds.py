@@ -12,7 +12,7 @@ import pyvips
 from colorcli.errors import PhotoError
 from colorcli.items import FilmOptions
 from colorcli.media.formats import FILM_EXTENSIONS
-from colorcli.media.sources import VIPS_ERRORS
+from colorcli.media.libvips import VipsError
 
 _ANIMATED = frozenset({".gif", ".webp"})
 
@@ -29,12 +29,12 @@ def is_animation(path: Path) -> bool:
         return False
     try:
         return page_count(path) > 1
-    except VIPS_ERRORS:
+    except VipsError:
         return False
 
 
 def page_count(path: Path) -> int:
-    """Of a GIF or WebP. Errors: pyvips.Error."""
+    """Of a GIF or WebP. Errors: VipsError."""
     image = pyvips.Image.new_from_file(os.fsencode(path))
     return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyvips
 
+from colorcli.media.libvips import VipsError
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.pictures import save_sheet
 from colorcli.media.places import whole_files
@@ -25,6 +26,6 @@ def write_sheet(place: Path, pairs: Sequence[Path], provenance: Provenance | Non
         across = min(_ACROSS, len(pictures))
         with whole_files(place) as (part,):
             save_sheet(part, pictures, across, provenance)
-    except (pyvips.Error, OSError) as error:
+    except (VipsError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise unwritable("the comparison", place, reason) from error
