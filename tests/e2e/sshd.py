@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -91,7 +92,8 @@ def _descendants(process: int) -> list[int]:
 
 
 def free_port() -> int:
-    """One of loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One of loopback that nobody listens at, nor will as a client: systems take those from 32768 on."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port := random.randrange(10_000, 12_000)))
+            return port
