@@ -25,8 +25,8 @@ from colorcli.media.films.pixels import network_shape
 from colorcli.media.films.reading import frames_of
 from colorcli.media.films.scan import Scan, Shot, scan
 from colorcli.media.films.segments import SegmentWriter
+from colorcli.media.libvips import set_vips_threads
 from colorcli.run.engine import Engine
-from colorcli.run.local import set_vips_threads
 from colorcli.stages.batch import make_batch
 from colorcli.stages.film import colour_frame, see
 from colorcli.stages.flicker import Small, measure

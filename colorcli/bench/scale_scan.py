@@ -23,10 +23,10 @@ from colorcli.bench.timing import Spread, spread
 from colorcli.errors import ColorizeError
 from colorcli.items import Colored, Failure, Job, Photo
 from colorcli.loader import LoadedMethod
+from colorcli.media.libvips import set_vips_threads
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.places import sha256_of
 from colorcli.media.results import ResultOptions
-from colorcli.run.local import set_vips_threads
 from colorcli.stages.batch import make_batch
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode, gamut

@@ -7,16 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import pyvips
-
 from colorcli import __version__
 from colorcli.devices import use_threads
 from colorcli.errors import ColorizeError
 from colorcli.items import Colored, Failure, Job, Photo
 from colorcli.loader import LoadedMethod
+from colorcli.media.libvips import set_vips_threads
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.results import ResultOptions
-from colorcli.run.local import set_vips_threads
 from colorcli.stages.batch import make_batch
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
@@ -54,7 +52,6 @@ def photo_costs(loaded: LoadedMethod, jobs: Sequence[Job]) -> list[StageCost]:
     where a photo fails.
     """
     use_threads(1)
-    pyvips.cache_set_max(0)
     set_vips_threads(1)
     references = None
     if loaded.embed is not None and loaded.content is not None:

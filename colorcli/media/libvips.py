@@ -9,8 +9,13 @@ import pyvips
 
 VipsError = pyvips.Error
 
-# libvips keeps its last operations by file name: a file replaced during a run would be read stale.
+# libvips keeps its last operations, whole decoded files among them, by name: a file replaced would be read stale.
 pyvips.cache_set_max(0)
+
+
+def set_vips_threads(count: int) -> None:
+    """Threads that libvips uses for one photo; 0 is its own choice (all cores)."""
+    pyvips.vips_lib.vips_concurrency_set(count)
 
 
 def _text(found: Any) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-import pyvips
 from av.video.frame import VideoFrame
 
 from colorcli.color.flow import Motion
@@ -16,10 +15,10 @@ from colorcli.errors import PhotoError, Stopped
 from colorcli.items import Colored, Failure, Photo
 from colorcli.media.films.header import FilmHeader
 from colorcli.media.films.reading import Frame
+from colorcli.media.libvips import set_vips_threads
 from colorcli.methods.spec import Predict
 from colorcli.run.channel import Channel
 from colorcli.run.engine import Engine
-from colorcli.run.local import set_vips_threads
 from colorcli.stages.batch import make_batch
 from colorcli.stages.film import Steadying, colour_frame, see
 from colorcli.stages.flicker import Measured, Small, measure
@@ -83,7 +82,6 @@ class Frames:
 
         Errors: PhotoError where the network gives none; whatever reading raises.
         """
-        pyvips.cache_set_max(0)  # libvips would keep what is never asked for again
         set_vips_threads(1)
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._read, frames, self._predicted), name="film-read"),

@@ -8,13 +8,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
-import pyvips
 import torch
 
 from colorcli.devices import use_threads
 from colorcli.errors import ColorizeError, PhotoError, Stopped
 from colorcli.items import Batch, Colored, Failure, Finished, Job, Photo
 from colorcli.loader import LoadedMethod
+from colorcli.media.libvips import set_vips_threads
 from colorcli.media.originals import CHANGED
 from colorcli.media.results import ResultOptions
 from colorcli.methods.spec import Predict
@@ -97,7 +97,6 @@ class LocalRun:
         if self._ledgers is not None:
             remove_parts(self._ledgers.leftovers())
         engine = self._engine
-        pyvips.cache_set_max(0)  # libvips would keep whole decoded files
         set_vips_threads(1 if len(self._jobs) > engine.workers else engine.threads_per_photo)
         threads = [threading.Thread(target=self._feed, name="feed")]
         threads += [self._thread("decode", i, self._todo, self._decode, self._photos) for i in range(engine.workers)]
@@ -285,8 +284,3 @@ def _jobs(item: Job | Batch | Colored) -> list[Job]:
     if isinstance(item, Colored):
         return [item.photo.job]
     return [photo.job for photo in item.photos]
-
-
-def set_vips_threads(count: int) -> None:
-    """Threads that libvips uses for one photo; 0 is its own choice (all cores)."""
-    pyvips.voperation.vips_lib.vips_concurrency_set(count)

@@ -22,10 +22,10 @@ from colorcli.items import Colored, Failure, Job
 from colorcli.media.films.kinds import is_animation
 from colorcli.media.films.reading import frames_of, header_of
 from colorcli.media.formats import result_extension
+from colorcli.media.libvips import set_vips_threads
 from colorcli.media.metadata.describe import Provenance
 from colorcli.media.results import ResultOptions
 from colorcli.media.sources import open_source
-from colorcli.run.local import set_vips_threads
 from colorcli.stages.decode import decode
 from colorcli.stages.encode import encode
 
