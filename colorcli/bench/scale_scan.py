@@ -89,7 +89,6 @@ def measure_scan(
     say("memory: a whole run of each in a process of its own")
     peak_small, _ = whole_run(small, folder / "whole", weights)
     peak, seconds = whole_run(scan, folder / "whole", weights)
-    pyvips.cache_set_max(0)
     set_vips_threads(0)
     gamut()
     _round(loaded, small, folder, kind)

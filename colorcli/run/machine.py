@@ -121,7 +121,7 @@ def _libvips() -> list[str]:
     import pyvips
 
     version = ".".join(str(pyvips.version(n)) for n in range(3))
-    return [f"{version}, {pyvips.voperation.vips_lib.vips_concurrency_get()} threads"]
+    return [f"{version}, {pyvips.vips_lib.vips_concurrency_get()} threads"]
 
 
 def _lines(text: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import socket
@@ -11,6 +10,8 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from tests.e2e.ports import free_ports
 
 SSHD = shutil.which("sshd") or next((path for path in ("/usr/sbin/sshd",) if Path(path).exists()), None)
 _KEYGEN = shutil.which("ssh-keygen")
@@ -24,7 +25,7 @@ class Sshd:
 
     def __init__(self, folder: Path) -> None:
         """folder: for keys and configuration; `home` in it is to be the HOME of those who connect."""
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, next(free_ports())
         self.home = folder / "home"
         ssh = self.home / ".ssh"
         ssh.mkdir(parents=True, mode=0o700)
@@ -89,11 +90,3 @@ def _descendants(process: int) -> list[int]:
         found += below
         pending += below
     return found
-
-
-def free_port() -> int:
-    """One of loopback that nobody listens at, nor will as a client: systems take those from 32768 on."""
-    while True:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port := random.randrange(10_000, 12_000)))
-            return port

